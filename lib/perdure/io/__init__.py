@@ -1,0 +1,1 @@
+"""The edge: Spark sessions, tables, experiment tracking and the ledger. The only importer of Delta and MLflow."""
