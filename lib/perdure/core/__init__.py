@@ -1,0 +1,1 @@
+"""The vocabulary everything shares: types, configuration, intervals, records and gates. No Spark, no MLflow, no I/O."""

@@ -1,0 +1,271 @@
+"""The types of the pipeline file. What can't be said wrongly here needs no check elsewhere; `pipeline_file` reads them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+
+from .interval import Duration, parse_time
+
+Task = Literal["binary", "regression"]
+NAME = r"^[a-z][a-z0-9_]*$"
+SQL_TYPE = (
+    r"^(boolean|tinyint|smallint|int|integer|bigint|long|float|double|string|date|timestamp|binary"
+    r"|decimal\(\d+, ?\d+\))$"
+)
+
+
+def _duration(value: object) -> Duration:
+    return value if isinstance(value, Duration) else Duration.parse(str(value))
+
+
+def _time(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    try:
+        return parse_time(str(value))
+    except Exception as error:
+        raise ValueError(str(error)) from error
+
+
+Span = Annotated[
+    Duration,
+    BeforeValidator(_duration),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s+(minute|hour|day|week|month|year)s?\s*$"}),
+]
+Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": ["string", "integer"]})]
+Name = Annotated[str, Field(pattern=NAME)]
+SqlType = Annotated[str, Field(pattern=SQL_TYPE)]
+
+
+class Section(BaseModel):
+    """A part of the pipeline file: frozen, and closed to keys that it doesn't know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
+
+
+class Target(Section):
+    """Where a pipeline lives: tables below `storage` or in `catalog`.`schema`, models in the `tracking` server."""
+
+    storage: str | None = Field(None, description="folder or URL that holds the tables")
+    catalog: str | None = Field(None, description="catalog that holds the tables, instead of storage")
+    schema_name: str | None = Field(None, alias="schema", description="schema in the catalog")
+    tracking: str = Field(description="MLflow tracking URI")
+    default: bool = Field(False, description="used when no --target is given")
+    extends: str | None = Field(None, description="another target whose settings this one starts from")
+
+
+class Source(Section):
+    """Raw data: where it lands, its declared columns, and what must hold of it."""
+
+    format: str = Field(description="csv, json or parquet")
+    path: str = Field(description="file, folder or pattern; {interval} stands for the interval's label")
+    columns: dict[str, SqlType] = Field(alias="schema", min_length=1, description="column name: SQL type")
+    key: tuple[str, ...] = Field((), description="columns that name a row; later duplicates are dropped")
+    event_time: str | None = Field(None, description="timestamp column; a source without one is static")
+    available_after: Span = Field(Duration(0, "days"), description="how long after event_time a row is known")
+    expectations: str | None = Field(None, description="Great Expectations suite (JSON)")
+    on_failure: Literal["quarantine", "fail"] = Field("quarantine", description="what becomes of bad rows")
+    options: dict[str, Union[str, int, bool]] = Field({}, description="reader options, as Spark names them")
+
+    @property
+    def static(self) -> bool:
+        """Whether its rows have no event time: one state of the world, replaced as a whole."""
+        return self.event_time is None
+
+
+class Features(Section):
+    """Features in SQL over the validated sources, one row a key and event time."""
+
+    sql: str = Field(description="file with one SELECT over the sources and views")
+    views: dict[Name, str] = Field({}, description="name: file with a SELECT that features may build on")
+    key: str
+    event_time: str
+    lookback: Span = Field(Duration(0, "days"), description="how much history the SQL is given before the interval")
+
+
+class Label(Section):
+    """What is predicted: a column, or an expression over the columns, of a source that shares the features' key."""
+
+    column: Name
+    source: str = Field(alias="from")
+    expression: str | None = Field(None, description="SQL expression; null means that there is no outcome")
+
+
+class Tune(Section):
+    """The search: how many trials, judged by which metric."""
+
+    trials: int = Field(10, ge=1, le=1000)
+    parallelism: int = Field(2, ge=1, le=64)
+    metric: str | None = Field(None, description="default: log_loss (binary), rmse (regression)")
+    sample: float = Field(1.0, gt=0, le=1, description="share of the training rows that the search sees")
+
+
+class Model(Section):
+    """The task, the model families to search, and how."""
+
+    task: Task
+    families: tuple[str, ...] = Field(min_length=1)
+    exclude: tuple[str, ...] = Field((), description="feature columns that the model must not see")
+    tune: Tune = Tune()
+    seed: int = 42
+
+
+class Train(Section):
+    """Which rows train: the `window` before the cut, its last `holdout` kept for the evaluation."""
+
+    window: Span
+    holdout: Span
+    minimum: Span | None = Field(None, description="history wanted before the first training; default: the window")
+
+
+class BeatChampion(Section):
+    """The candidate must be better than the champion on the same rows, by `margin`, with `confidence` (paired)."""
+
+    metric: str
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    margin: float = 0.0
+
+
+class Gate(Section):
+    """What a candidate must show before it serves."""
+
+    mode: Literal["enforce", "dry_run", "off"] = "enforce"
+    thresholds: dict[str, float] = Field({}, description="metric: worst value that passes")
+    beat_champion: BeatChampion | None = None
+
+
+class Monitor(Section):
+    """What is watched, and along which slices."""
+
+    slices: tuple[str, ...] = ()
+
+
+class Drift(Section):
+    """At least `columns` features whose `drift` statistic is above the bound in the interval."""
+
+    drift: str = Field(description="a drift statistic, such as population_stability_index")
+    above: float
+    columns: int = Field(1, ge=1)
+
+
+class Realised(Section):
+    """A realised metric worse by `worse_by` than the champion's on its own holdout (0.05 is five per cent)."""
+
+    realised: str
+    worse_by: float = Field(gt=0)
+
+
+class Age(Section):
+    """The champion's training data ended longer ago than this."""
+
+    age: Span
+
+
+class NewRows(Section):
+    """This many labelled rows have come since the champion's training data ended."""
+
+    new_rows: int = Field(ge=1)
+
+
+class AnyOf(Section):
+    """Due when one of them is."""
+
+    any: tuple[Condition, ...] = Field(min_length=1)
+
+
+class AllOf(Section):
+    """Due when all of them are."""
+
+    all: tuple[Condition, ...] = Field(min_length=1)
+
+
+_CONDITIONS = ("drift", "realised", "age", "new_rows", "any", "all")
+
+
+def _condition_tag(value: Any) -> str | None:
+    keys = value if isinstance(value, dict) else type(value).model_fields
+    return next((name for name in _CONDITIONS if name in keys), None)
+
+
+Condition = Annotated[
+    Union[
+        Annotated[Drift, Tag("drift")],
+        Annotated[Realised, Tag("realised")],
+        Annotated[Age, Tag("age")],
+        Annotated[NewRows, Tag("new_rows")],
+        Annotated[AnyOf, Tag("any")],
+        Annotated[AllOf, Tag("all")],
+    ],
+    Discriminator(
+        _condition_tag,
+        custom_error_type="condition",
+        custom_error_message="expected a condition: one of drift, realised, age, new_rows, any, all",
+    ),
+]
+AnyOf.model_rebuild()
+AllOf.model_rebuild()
+
+
+class Retrain(Section):
+    """When the model is trained anew; the first training comes as soon as there is enough history."""
+
+    when: Union[Literal["never", "always"], Condition] = "never"
+    cooldown: int = Field(0, ge=0, description="intervals that must pass after a training")
+    minimum_rows: int = Field(0, ge=0, description="labelled rows that the window must hold")
+
+
+class Pipeline(Section):
+    """A model's whole life. `root` is the folder that its relative paths start from."""
+
+    pipeline: Name
+    description: str = ""
+    targets: dict[Name, Target] = Field(min_length=1)
+    interval: Span
+    start: Time = Field(description="the first interval's start")
+    end: Time | None = Field(None, description="where the last interval ends; default: now")
+    feed: str | None = Field(None, description="Python file with land(folder): called before each ingest")
+    landing: str = Field(".data/landing", description="folder that the feed lands in")
+    sources: dict[Name, Source] = Field(min_length=1)
+    features: Features
+    label: Label
+    model: Model
+    train: Train
+    gate: Gate = Gate()
+    monitor: Monitor = Monitor()
+    retrain: Retrain = Retrain()
+    root: Path = Field(Path("."), exclude=True, json_schema_extra={"readOnly": True})
+    target: str = Field("", exclude=True, json_schema_extra={"readOnly": True})
+
+    @property
+    def place(self) -> Target:
+        """The chosen target."""
+        return self.targets[self.target]
+
+    def path(self, relative: str) -> Path:
+        """A path of the file's, made absolute."""
+        return self.root / relative
+
+    def location(self, path: str) -> str:
+        """A data path, made absolute unless it is a URL (`s3a://`, ...)."""
+        return path if re.match(r"^[a-z][a-z0-9+.-]*:", path) else str(self.root / path)
+
+    @property
+    def metric(self) -> str:
+        """What the search and the model are judged by."""
+        return self.model.tune.metric or {"binary": "log_loss", "regression": "rmse"}[self.model.task]
+
+    def reads_sql(self) -> dict[str, str]:
+        """View name to SQL text, `features` last."""
+        files = {**self.features.views, "features": self.features.sql}
+        return {name: self.path(file).read_text(encoding="utf-8") for name, file in files.items()}
+
+    def suite_file(self, source: str) -> Path | None:
+        """The suite of a source, where it has one."""
+        file = self.sources[source].expectations
+        return self.path(file) if file else None

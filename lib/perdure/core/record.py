@@ -1,0 +1,89 @@
+"""Run records: what one run read, wrote, measured and decided. The record is the commit marker of its run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .gate import GateResult
+
+JSON = Any
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """A table pinned to a Delta version; `rows` and `since`/`until` (ISO event times) say what of it was used."""
+
+    table: str
+    version: int
+    rows: int | None = None
+    since: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """A source file as it was read: its path, bytes and modification time (milliseconds since 1970)."""
+
+    path: str
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of one step over one interval. `subject` tells runs of the same step apart (a source's name);
+    `facts` holds what the step measured; times are ISO 8601 UTC."""
+
+    run_id: str
+    pipeline: str
+    step: str
+    subject: str
+    interval: str
+    interval_start: str
+    interval_end: str
+    status: str
+    code_version: str
+    config_fingerprint: str
+    seed: int
+    started_at: str
+    seconds: float
+    who: str
+    target: str
+    inputs: tuple[TableVersion, ...] = ()
+    files: tuple[FileVersion, ...] = ()
+    outputs: tuple[TableVersion, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, JSON] = field(default_factory=dict)
+    gate: GateResult | None = None
+    rerun_of: str | None = None
+
+    def to_json(self) -> str:
+        """One line of JSON; keys sorted, so equal records are equal texts."""
+        data = asdict(self)
+        data["gate"] = self.gate.to_dict() if self.gate else None
+        return json.dumps(data, sort_keys=True, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> RunRecord:
+        """The inverse of `to_json`."""
+        data = json.loads(text)
+        for name in ("inputs", "outputs"):
+            data[name] = tuple(TableVersion(**item) for item in data[name])
+        data["files"] = tuple(FileVersion(**item) for item in data["files"])
+        data["gate"] = GateResult.from_dict(data["gate"]) if data["gate"] else None
+        return cls(**data)
+
+
+def fingerprint(value: JSON) -> str:
+    """SHA-256 (hex) of a JSON-ready value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

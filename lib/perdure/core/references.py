@@ -1,0 +1,198 @@
+"""Checks what one part of a pipeline file says about another: columns, sources, files, views. No data, no Spark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from . import registry
+from .config import Pipeline, Source
+from .errors import UsageError
+
+Problem = tuple[tuple[Any, ...], str]
+
+
+def problems_of(pipeline: Pipeline) -> Iterator[Problem]:
+    """Every problem, as (path in the document, message)."""
+    for name, source in pipeline.sources.items():
+        yield from _source_problems(pipeline, name, source)
+    yield from _target_problems(pipeline)
+    yield from _label_problems(pipeline)
+    yield from _sql_problems(pipeline)
+    yield from _model_problems(pipeline)
+    if pipeline.feed and not pipeline.path(pipeline.feed).is_file():
+        yield ("feed",), f"file not found: {pipeline.feed}"
+    if pipeline.end and pipeline.end <= pipeline.start:
+        yield ("end",), f"expected a time after start ({pipeline.start:%Y-%m-%d}), found {pipeline.end:%Y-%m-%d}"
+
+
+def view_order(sql_by_name: Mapping[str, str], known: Iterable[str] = ()) -> list[str]:
+    """The views in an order in which each comes after those it reads. Raises UsageError on a cyclic reference and
+    on SQL that can't be parsed; `known` names (the sources) are not views."""
+    outside = set(known)
+    graph = {name: (tables_in(sql) - outside) & set(sql_by_name) for name, sql in sql_by_name.items()}
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise UsageError(f"cyclic reference: {' -> '.join(reversed(error.args[1]))}") from error
+
+
+def tables_in(sql: str) -> set[str]:
+    """The names of the tables that a SELECT reads, its own WITH clauses left out. Raises UsageError when it can't
+    be parsed."""
+    try:
+        parsed = sqlglot.parse(sql, dialect="spark")
+    except SqlglotError as error:
+        detail = error.errors[0] if getattr(error, "errors", None) else {}
+        where = f"line {detail['line']}: " if detail.get("line") else ""
+        raise UsageError(f"{where}{detail.get('description') or error}") from error
+    if len(parsed) != 1 or parsed[0] is None:
+        raise UsageError(f"expected one SELECT, found {len([part for part in parsed if part])} statements")
+    own = {cte.alias_or_name for cte in parsed[0].find_all(exp.CTE)}
+    return {table.name for table in parsed[0].find_all(exp.Table)} - own
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    return f"{registry.did_you_mean(name, known)}; it has: {', '.join(known)}"
+
+
+def _source_problems(pipeline: Pipeline, name: str, source: Source) -> Iterator[Problem]:
+    where = ("sources", name)
+    formats = registry.names("perdure.sources")
+    if source.format not in formats:
+        yield (*where, "format"), f"unknown format '{source.format}'{_nearest(source.format, formats)}"
+    for index, column in enumerate(source.key):
+        if column not in source.columns:
+            yield (*where, "key", index), f"key: no column '{column}'{_nearest(column, source.columns)}"
+    time = source.event_time
+    if time is not None and time not in source.columns:
+        yield (*where, "event_time"), f"event_time: no column '{time}'{_nearest(time, source.columns)}"
+    elif time is not None and source.columns[time] not in ("timestamp", "date"):
+        found = source.columns[time]
+        yield (*where, "event_time"), f"event_time: expected a timestamp or date column, '{time}' is {found}"
+    for column in source.columns:
+        if column.startswith("_"):
+            yield (*where, "schema", column), f"column names that begin with '_' are Perdure's own, found '{column}'"
+    file = pipeline.suite_file(name)
+    if file is not None:
+        yield from (((*where, "expectations"), text) for text in _suite_problems(file, source))
+
+
+def _suite_problems(file: Any, source: Source) -> Iterator[str]:
+    if not file.is_file():
+        yield f"file not found: {file}"
+        return
+    try:
+        suite = json.loads(file.read_text(encoding="utf-8"))
+        expectations = suite["expectations"]
+    except (ValueError, KeyError, TypeError) as error:
+        yield f"{file.name}: expected a Great Expectations suite with 'name' and 'expectations': {error!r}"
+        return
+    for number, item in enumerate(expectations, 1):
+        kind, kwargs = item.get("type"), item.get("kwargs", {})
+        if not kind:
+            yield f"{file.name}: expectation {number} has no 'type'"
+        named = [kwargs.get(key) for key in ("column", "column_A", "column_B")] + list(kwargs.get("column_list") or [])
+        for column in named:
+            if column is not None and column not in source.columns:
+                yield f"{file.name}: expectation {number} ({kind}): no column '{column}'{_nearest(column, source.columns)}"
+
+
+def _target_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    for name, target in pipeline.targets.items():
+        if bool(target.storage) == bool(target.catalog and target.schema_name):
+            yield ("targets", name), f"target '{name}': expected either 'storage' or both 'catalog' and 'schema'"
+
+
+def _label_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    label, features = pipeline.label, pipeline.features
+    source = pipeline.sources.get(label.source)
+    if source is None:
+        yield ("label", "from"), f"no source '{label.source}'{_nearest(label.source, pipeline.sources)}"
+        return
+    if source.static:
+        yield ("label", "from"), f"source '{label.source}' has no event_time, so its labels have no time"
+    if label.expression is None and label.column not in source.columns:
+        yield ("label", "column"), (
+            f"no column '{label.column}' in source '{label.source}'{_nearest(label.column, source.columns)}; "
+            "or give an 'expression'"
+        )
+    for name in ("key", "event_time"):
+        column = getattr(features, name)
+        if column not in source.columns:
+            yield ("features", name), (
+                f"the label's source '{label.source}' must have it too: no column '{column}'"
+                f"{_nearest(column, source.columns)}"
+            )
+
+
+def _sql_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    texts: dict[str, str] = {}
+    files = {**{("features", "views", name): file for name, file in pipeline.features.views.items()},
+             ("features", "sql"): pipeline.features.sql}
+    for where, file in files.items():
+        if not pipeline.path(file).is_file():
+            yield where, f"file not found: {file}"
+            continue
+        text = pipeline.path(file).read_text(encoding="utf-8")
+        try:
+            known = {*pipeline.sources, *pipeline.features.views}
+            for table in sorted(tables_in(text) - known):
+                yield where, f"{file}: reads '{table}', which is neither a source nor a view{_nearest(table, known)}"
+            texts["features" if where[-1] == "sql" else str(where[-1])] = text
+        except UsageError as error:
+            yield where, f"{file}: {error}"
+    try:
+        view_order(texts)
+    except UsageError as error:
+        yield ("features", "views"), str(error)
+
+
+def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    families = registry.names("perdure.models")
+    for index, family in enumerate(pipeline.model.families):
+        if family not in families:
+            yield ("model", "families", index), f"unknown model family '{family}'{_nearest(family, families)}"
+    statistics = registry.names("perdure.drift")
+    for where, name in _drift_names(pipeline.retrain.when, ("retrain", "when")):
+        if name not in statistics:
+            yield where, f"unknown drift statistic '{name}'{_nearest(name, statistics)}"
+    metrics = registry.names("perdure.evaluation")
+    for where, name in _metric_names(pipeline):
+        if name not in metrics:
+            yield where, f"unknown metric '{name}'{_nearest(name, metrics)}"
+    if pipeline.train.holdout.approximate >= pipeline.train.window.approximate:
+        yield ("train", "holdout"), f"the holdout ({pipeline.train.holdout}) must be shorter than the window"
+
+
+def _drift_names(condition: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    if hasattr(condition, "drift"):
+        yield (*where, "drift"), condition.drift
+    for kind in ("any", "all"):
+        for index, inner in enumerate(getattr(condition, kind, None) or ()):
+            yield from _drift_names(inner, (*where, kind, index))
+
+
+def _metric_names(pipeline: Pipeline) -> Iterator[tuple[tuple[Any, ...], str]]:
+    if pipeline.model.tune.metric:
+        yield ("model", "tune", "metric"), pipeline.model.tune.metric
+    for name in pipeline.gate.thresholds:
+        yield ("gate", "thresholds", name), name
+    if pipeline.gate.beat_champion:
+        yield ("gate", "beat_champion", "metric"), pipeline.gate.beat_champion.metric
+    yield from _realised_names(pipeline.retrain.when, ("retrain", "when"))
+
+
+def _realised_names(condition: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    if hasattr(condition, "realised"):
+        yield (*where, "realised"), condition.realised
+    for kind in ("any", "all"):
+        for index, inner in enumerate(getattr(condition, kind, None) or ()):
+            yield from _realised_names(inner, (*where, kind, index))

@@ -1,0 +1,44 @@
+"""Search-space dimensions, free of any tuning library. A space is a mapping of parameter name to one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Union
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A real number between `low` and `high`."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """A positive real number between `low` and `high`, spread evenly over its logarithm."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number from `low` to `high`, both included; `step` apart."""
+
+    low: int
+    high: int
+    step: int = 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values (numbers, strings or booleans)."""
+
+    options: tuple[Union[str, int, float, bool], ...]
+
+
+Dimension = Union[Uniform, LogUniform, Integer, Choice]
+Space = Mapping[str, Dimension]
+Params = Mapping[str, Union[str, int, float, bool]]
