@@ -1,0 +1,115 @@
+"""The ledger: every run's record, appended last. A record's presence means that its run is complete."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from perdure.core.protocols import Read
+from perdure.core.record import RunRecord, TableVersion
+
+from .tables import Tables
+
+_SCHEMA = (
+    "run_id string, pipeline string, step string, subject string, interval string, status string, "
+    "started_at string, seconds double, record string"
+)
+
+
+class Ledger:
+    """The `runs` table and its copy in memory. Appends happen in order on one thread behind the work, several
+    records a commit where they queue; `close` waits for the last. A run whose record was lost with the process is
+    simply done again: its writes know their run id."""
+
+    def __init__(self, spark: SparkSession, tables: Tables, pipeline: str) -> None:
+        """Loads the pipeline's records, oldest first."""
+        self._spark, self._tables = spark, tables
+        self._records: dict[str, RunRecord] = {}
+        self._lock = threading.Lock()
+        self._queue: list[RunRecord] = []
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._pending: list[Future[None]] = []
+        if tables.exists("runs"):
+            rows = tables.read(Read("runs")).where(F.col("pipeline") == pipeline).orderBy("started_at")
+            for row in rows.select("record").collect():
+                self._remember(RunRecord.from_json(row["record"]))
+
+    def __enter__(self) -> Ledger:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits until every record is stored."""
+        self.close()
+
+    @property
+    def records(self) -> Sequence[RunRecord]:
+        """All records, oldest first."""
+        with self._lock:
+            return tuple(self._records.values())
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """The record of a completed run (or a refused one); failed runs don't count."""
+        with self._lock:
+            record = self._records.get(run_id)
+        return record if record is not None and record.status != "failed" else None
+
+    def append(self, record: RunRecord) -> None:
+        """Stores a record. Errors of the writing thread are raised by the next call, or by `close`."""
+        with self._lock:
+            self._remember(record)
+            self._queue.append(record)
+            done = [future for future in self._pending if future.done()]
+            self._pending = [future for future in self._pending if not future.done()]
+            self._pending.append(self._worker.submit(self._flush))
+        for future in done:
+            future.result()
+
+    def close(self) -> None:
+        """Waits until every record is stored. Raises what kept one from it."""
+        self._worker.shutdown(wait=True)
+        for future in self._pending:
+            future.result()
+        self._pending = []
+
+    def producers(self, wish: Read) -> list[RunRecord]:
+        """The runs whose rows `wish` will see: the newest of each (subject, interval) that wrote to the table and
+        overlaps the wish's range, oldest interval first."""
+        newest: dict[tuple[str, str], RunRecord] = {}
+        for record in self.records:
+            if record.status == "done" and any(self._feeds(output, wish) for output in record.outputs):
+                newest[(record.subject, record.interval)] = record
+        return sorted(newest.values(), key=lambda record: (record.interval_start, record.subject, record.run_id))
+
+    def latest(self, step: str, *, subject: str = "", interval: str | None = None) -> RunRecord | None:
+        """The newest completed run of a step (of one interval, where given)."""
+        found = (record for record in reversed(self.records)
+                 if record.step == step and record.subject == subject and record.status != "failed")
+        return next((record for record in found if interval in (None, record.interval)), None)
+
+    @staticmethod
+    def _feeds(output: TableVersion, wish: Read) -> bool:
+        if output.table != wish.table:
+            return False
+        since = wish.since.isoformat() if wish.since else ""
+        until = wish.until.isoformat() if wish.until else "9999"
+        return (output.since or "") < until and (output.until or "9999") > since
+
+    def _remember(self, record: RunRecord) -> None:
+        self._records.pop(record.run_id, None)
+        self._records[record.run_id] = record
+
+    def _flush(self) -> None:
+        with self._lock:
+            batch, self._queue = self._queue, []
+        if batch:
+            self._write(batch)
+
+    def _write(self, batch: Iterable[RunRecord]) -> None:
+        rows = [(r.run_id, r.pipeline, r.step, r.subject, r.interval, r.status, r.started_at, r.seconds, r.to_json())
+                for r in batch]
+        self._tables.append_records("runs", self._spark.createDataFrame(rows, _SCHEMA).coalesce(1))

@@ -1,0 +1,123 @@
+"""Delta tables by logical name: pinned reads, and writes that can be repeated without harm. The only Delta user."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from perdure.core.config import Target
+from perdure.core.errors import PerdureError
+from perdure.core.interval import Interval
+from perdure.core.protocols import Read, Write
+
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*:")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one write left: the table's version and the rows that it wrote, from Delta's own commit."""
+
+    version: int
+    rows: int
+
+
+class Tables:
+    """The tables of one target, below its `storage` or in its catalog schema."""
+
+    def __init__(self, spark: SparkSession, place: Target, root: str) -> None:
+        """`root`: the folder that a relative `storage` starts from."""
+        self._spark = spark
+        self._schema = f"{place.catalog}.{place.schema_name}" if place.catalog else None
+        storage = place.storage or ""
+        self._storage = storage if _URL.match(storage) or storage.startswith("/") else f"{root}/{storage}"
+
+    def where(self, table: str) -> str:
+        """The table's path or three-part name, for people."""
+        return f"{self._schema}.{table}" if self._schema else f"{self._storage}/tables/{table}"
+
+    def sql_name(self, table: str) -> str:
+        """The table as SQL names it."""
+        return self.where(table) if self._schema else f"delta.`{self.where(table)}`"
+
+    def exists(self, table: str) -> bool:
+        """Whether the table has been written."""
+        try:
+            self._open(table, None).schema  # noqa: B018 (the look-up is what may fail)
+        except AnalysisException:
+            return False
+        return True
+
+    def read(self, wish: Read, version: int | None = None) -> DataFrame:
+        """The rows that `wish` names, at `version` (default: the newest). Raises PerdureError when Delta has no such
+        version any more (vacuumed, or the table was replaced)."""
+        try:
+            rows = self._open(wish.table, version)
+            rows.schema  # noqa: B018 (resolve now, so that a missing version is told here)
+        except AnalysisException as error:
+            at = "" if version is None else f" at version {version}"
+            raise PerdureError(
+                f"table {self.where(wish.table)} can't be read{at}: {str(error).splitlines()[0]}"
+            ) from error
+        conditions: list[Column] = []
+        if wish.column is not None and wish.since is not None:
+            conditions.append(F.col(wish.column) >= F.lit(wish.since))
+        if wish.column is not None and wish.until is not None:
+            conditions.append(F.col(wish.column) < F.lit(wish.until))
+        return rows.where(reduce(Column.__and__, conditions)) if conditions else rows
+
+    def write(self, write: Write, interval: Interval, run_id: str, *, static: bool = False) -> Commit:
+        """Writes rows once a run id. A repeat with the same run id changes nothing and answers with the first commit."""
+        label = "static" if static else interval.label
+        rows = write.rows.withColumns({"_interval": F.lit(label), "_run_id": F.lit(run_id)})
+        writer = (
+            rows.write.format("delta")
+            .option("txnAppId", f"{run_id}:{write.table}")
+            .option("txnVersion", 1)
+            .option("userMetadata", run_id)
+            .option("mergeSchema", "true")
+            .partitionBy("_interval")
+        )
+        if write.mode == "replace":
+            writer = writer.mode("overwrite").option("replaceWhere", f"_interval = '{label}'")
+        else:
+            writer = writer.mode("append")
+        if self._schema:
+            writer.saveAsTable(self.where(write.table))
+        else:
+            writer.save(self.where(write.table))
+        return self.commit_of(write.table, run_id)
+
+    def append_records(self, table: str, rows: DataFrame) -> None:
+        """Appends control records (the ledger's), unpartitioned; small files are compacted by Delta as they gather."""
+        if not self.exists(table):
+            self._spark.sql(
+                f"CREATE TABLE IF NOT EXISTS {self.sql_name(table)} ({_columns(rows)}) USING delta "
+                "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')"
+            )
+        writer = rows.write.format("delta").mode("append")
+        writer.saveAsTable(self.where(table)) if self._schema else writer.save(self.where(table))
+
+    def commit_of(self, table: str, run_id: str) -> Commit:
+        """The newest commit that carries `run_id`. Raises PerdureError when the table's history has none."""
+        for limit in (" LIMIT 1", ""):
+            history = self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}{limit}")
+            for row in history.select("version", "userMetadata", "operationMetrics").collect():
+                if row["userMetadata"] == run_id:
+                    return Commit(int(row["version"]), int((row["operationMetrics"] or {}).get("numOutputRows", 0)))
+        raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")
+
+    def _open(self, table: str, version: int | None) -> DataFrame:
+        reader: Any = self._spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.table(self.where(table)) if self._schema else reader.load(self.where(table))
+
+
+def _columns(rows: DataFrame) -> str:
+    return ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in rows.schema.fields)

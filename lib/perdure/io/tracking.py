@@ -1,0 +1,233 @@
+"""Experiment tracking and the model registry. The only MLflow user; imports it on first use, since that takes seconds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perdure.core.errors import PerdureError
+from perdure.core.pipeline_file import resolve_secrets
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from pyspark.ml import PipelineModel
+    from pyspark.sql import DataFrame
+
+_RUN_ID = "perdure.run_id"
+_EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class TrialLog:
+    """One trial as MLflow shows it: a nested run."""
+
+    name: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    status: str = "FINISHED"
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """A training as MLflow shows it: the parent run, its trials, and the model with signature and input example."""
+
+    run_id: str
+    name: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    trials: Sequence[TrialLog]
+    model: PipelineModel
+    example: DataFrame
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model version and the tracking run that it came from."""
+
+    version: str
+    tracking_run: str
+
+
+class Tracking:
+    """One pipeline's experiment and registered model on one tracking server."""
+
+    def __init__(self, uri: str, name: str, *, root: Path, artifacts: str) -> None:
+        """`name`: of the experiment and the registered model. `root`: what a relative sqlite path starts from.
+        `artifacts`: where a new experiment on a database keeps its files."""
+        uri = resolve_secrets(uri)
+        if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+            file = root / uri.removeprefix("sqlite:///")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            uri = f"sqlite:///{file}"
+        self.uri, self.name, self._artifacts = uri, name, artifacts
+        self._models: dict[str, PipelineModel] = {}
+        self._client_: MlflowClient | None = None
+        self._experiment_: str | None = None
+
+    def log_training(self, log: TrainingLog) -> ModelVersion:
+        """Stores a training and registers its model; the same run id again answers with what is there. A training
+        that was cut off half-way is removed first."""
+        found = self.find(log.run_id)
+        if found is not None:
+            self._models[found.version] = log.model
+            return found
+        with _quiet():
+            self._remove_unfinished(log.run_id)
+            run = self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id})
+            self._log(run, log.params, log.metrics)
+            for trial in log.trials:
+                nested = self._create_run(trial.name, {"mlflow.parentRunId": run})
+                self._log(nested, trial.params, trial.metrics)
+                self._client.set_terminated(nested, trial.status)
+            self._log_model(run, log)
+            self._client.set_terminated(run)
+            version = self._register(run, log)
+        self._models[version.version] = log.model
+        return version
+
+    def find(self, run_id: str) -> ModelVersion | None:
+        """The version that a training registered, if it got so far."""
+        for version in self._client.search_model_versions(f"name = '{self.name}'"):
+            if version.tags.get(_RUN_ID) == run_id:
+                return ModelVersion(str(version.version), str(version.run_id))
+        return None
+
+    def load(self, version: str) -> PipelineModel:
+        """The Spark model of a version; loaded once a process. Raises PerdureError when it can't be."""
+        if version not in self._models:
+            import mlflow.spark
+            from mlflow.exceptions import MlflowException
+
+            try:
+                with _quiet():
+                    self._client  # noqa: B018 (sets the tracking server)
+                    self._models[version] = mlflow.spark.load_model(f"models:/{self.name}/{version}")
+            except (MlflowException, OSError) as error:
+                raise PerdureError(f"model {self.name} version {version} can't be loaded from {self.uri}: {error}") from error
+        return self._models[version]
+
+    def describe(self, version: str) -> dict[str, str]:
+        """The tags of a version. Raises PerdureError when there is no such version."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self._client.get_model_version(self.name, version).tags)
+        except MlflowException as error:
+            known = sorted(int(v.version) for v in self._client.search_model_versions(f"name = '{self.name}'"))
+            raise PerdureError(f"model {self.name} has no version {version}; it has: {known or 'none yet'}") from error
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Points an alias at a version; once more is harmless."""
+        self._client.set_registered_model_alias(self.name, alias, version)
+
+    def tag_version(self, version: str, tags: Mapping[str, str]) -> None:
+        """Adds tags to a version."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(self.name, version, key, value)
+
+    def log_metrics(self, version: ModelVersion, metrics: Mapping[str, float]) -> None:
+        """Adds metrics to the run of a version."""
+        self._log(version.tracking_run, {}, metrics)
+
+    @property
+    def _client(self) -> MlflowClient:
+        if self._client_ is None:
+            with _quiet():
+                import mlflow
+
+                mlflow.set_tracking_uri(self.uri)
+                if self.uri == "databricks":
+                    mlflow.set_registry_uri("databricks-uc")
+                self._client_ = mlflow.MlflowClient()
+        return self._client_
+
+    @property
+    def _experiment(self) -> str:
+        if self._experiment_ is None:
+            with _quiet():
+                found = self._client.get_experiment_by_name(self.name)
+                if found is not None:
+                    self._experiment_ = found.experiment_id
+                else:
+                    place = self._artifacts if self.uri.startswith(("sqlite", "postgresql", "mysql")) else None
+                    self._experiment_ = self._client.create_experiment(self.name, artifact_location=place)
+        return self._experiment_
+
+    def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
+        return str(self._client.create_run(self._experiment, tags=dict(tags), run_name=name).info.run_id)
+
+    def _log(self, run: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        import time
+
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            run,
+            metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
+            params=[Param(key, str(value)) for key, value in params.items()],
+        )
+
+    def _log_model(self, run: str, log: TrainingLog) -> None:
+        import mlflow
+        import pyspark
+        from mlflow.models import infer_signature
+
+        example = log.example.limit(_EXAMPLE_ROWS)
+        # Only a handful of rows by construction: MLflow keeps its input example as pandas.
+        rows = example.toPandas()
+        predictions = log.model.transform(example).select("prediction").toPandas()
+        with mlflow.start_run(run_id=run):
+            with tempfile.TemporaryDirectory() as folder:
+                mlflow.spark.save_model(
+                    log.model,
+                    f"{folder}/model",
+                    signature=infer_signature(rows, predictions),
+                    input_example=rows,
+                    pip_requirements=[f"pyspark=={pyspark.__version__}", f"mlflow=={mlflow.__version__}"],
+                )
+                self._client.log_artifacts(run, f"{folder}/model", "model")
+        self._client.set_terminated(run, "RUNNING")
+
+    def _register(self, run: str, log: TrainingLog) -> ModelVersion:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{self._client.get_run(run).info.artifact_uri}/model"
+        tags = {**log.tags, _RUN_ID: log.run_id}
+        version = self._client.create_model_version(self.name, source, run, tags=tags)
+        return ModelVersion(str(version.version), run)
+
+    def _remove_unfinished(self, run_id: str) -> None:
+        """Deletes the tracking runs of a training that ended before it was registered."""
+        for run in self._client.search_runs([self._experiment], f"tags.`{_RUN_ID}` = '{run_id}'"):
+            nested = self._client.search_runs(
+                [self._experiment], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'", max_results=1000
+            )
+            for gone in (*nested, run):
+                self._client.delete_run(gone.info.run_id)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """MLflow without its chatter: telemetry off, database migrations and warnings unsaid."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("mlflow", "alembic", "mlflow.spark", "py4j"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

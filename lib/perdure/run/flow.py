@@ -1,0 +1,189 @@
+"""The life of a model, interval by interval: the steps in their order, each done only where it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from perdure.core.errors import DataGateRefused, PerdureError, UsageError
+from perdure.core.interval import Interval
+from perdure.core.record import RunRecord
+
+from . import deciding, plans
+from .champion import Champion, champion_at
+from .context import Context
+from .engine import Outcome, Plan, command, execute, execute_all
+from .feed import land
+
+
+@dataclass
+class Tally:
+    """What a session did: the records of its runs, and how many were already there."""
+
+    done: list[RunRecord] = field(default_factory=list)
+    known: int = 0
+
+    def add(self, context: Context, outcome: Outcome, note: str = "") -> RunRecord:
+        """Counts an outcome and tells the terminal of a new one."""
+        if outcome.known:
+            self.known += 1
+        else:
+            self.done.append(outcome.record)
+            context.progress.ended(outcome.record, note)
+        return outcome.record
+
+
+@dataclass
+class Session:
+    """One command's work on a pipeline: single steps, whole intervals, or everything that is due."""
+
+    context: Context
+    rerun: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+    # -- single steps, each also a job ---------------------------------------------------------------------------
+
+    def ingest(self, interval: Interval) -> list[RunRecord]:
+        """Every source's files of the interval."""
+        land(self.context)
+        return self._all([plans.ingest(self.context, name, interval) for name in self.context.pipeline.sources])
+
+    def validate(self, interval: Interval) -> list[RunRecord]:
+        """Every source's raw rows of the interval. Raises DataGateRefused when a critical gate line failed."""
+        records = self._all([plans.validate(self.context, name, interval) for name in self.context.pipeline.sources])
+        refused = [record for record in records if record.status == "refused"]
+        for record in refused:
+            if record.gate:
+                self.context.progress.gate(record.gate)
+        if refused:
+            names = ", ".join(record.subject for record in refused)
+            raise DataGateRefused(
+                f"{interval}: the data of {names} did not pass the gate. Mend the data or the suite, then run again: "
+                f"{command(self.context, 'run', interval)}"
+            )
+        return records
+
+    def featurize(self, interval: Interval) -> RunRecord:
+        """Features and labels of the interval."""
+        return self._one(plans.featurize(self.context, interval))
+
+    def score(self, interval: Interval) -> RunRecord | None:
+        """Predictions by the version that served; None (and a line why) before the first deployment."""
+        champion = self._champion(interval, "score")
+        if champion is None:
+            return None
+        return self._one(plans.score(self.context, interval, champion), f"champion v{champion.version}")
+
+    def monitor(self, interval: Interval) -> RunRecord | None:
+        """Profiles and drift of the interval, its realised performance, and the previous one's restated."""
+        champion = self._champion(interval, "monitor")
+        if champion is None:
+            return None
+        ledger = self.context.ledger
+        for measured in (interval.previous, interval):
+            if ledger.latest("score", interval=measured.label) is not None:
+                self._one(plans.performance(self.context, measured, interval), f"of {measured}")
+        return self._one(plans.monitor(self.context, interval, champion))
+
+    def decide(self, interval: Interval) -> RunRecord:
+        """The retrain decision of the interval, with its reason."""
+        outcome = execute(self.context, deciding.retrain(self.context, interval), rerun=self.rerun)
+        facts = outcome.record.facts
+        return self.tally.add(self.context, outcome, f"{facts.get('decision', '')}: {facts.get('reason', '')}")
+
+    def train(self, interval: Interval) -> RunRecord:
+        """A candidate from what was known at the interval's end."""
+        return self._one(plans.train(self.context, interval))
+
+    def evaluate(self, interval: Interval) -> RunRecord:
+        """The interval's candidate against thresholds and the champion. A refusal is a record like any other."""
+        trained = self._needed("train", interval)
+        plan = plans.evaluate(self.context, interval, trained, champion_at(self.context.ledger, interval.start))
+        record = self._one(plan)
+        if record.gate:
+            self.context.progress.gate(record.gate)
+        return record
+
+    def deploy(self, interval: Interval) -> RunRecord:
+        """The interval's candidate into service, or its refusal put on record."""
+        trained, evaluated = self._needed("train", interval), self._needed("evaluate", interval)
+        outcome = execute(self.context, deciding.deploy(self.context, interval, trained, evaluated), rerun=self.rerun)
+        facts = outcome.record.facts
+        note = f"{facts.get('decision', '')} v{facts.get('model_version', '?')}: {facts.get('reason', '')}"
+        return self.tally.add(self.context, outcome, note)
+
+    def retrain(self, interval: Interval) -> RunRecord:
+        """The decision, and train to deploy when it says so."""
+        decision = self.decide(interval)
+        if decision.facts.get("decision") == "train":
+            self.train(interval)
+            self.evaluate(interval)
+            self.deploy(interval)
+        return decision
+
+    # -- whole intervals -----------------------------------------------------------------------------------------
+
+    def live(self, interval: Interval) -> None:
+        """Everything that is due in one interval."""
+        before = len(self.tally.done)
+        if self.context.dry_run:
+            self.context.progress.heading(f"{interval}")
+            return self._preview(interval)
+        self.ingest(interval)
+        self.validate(interval)
+        self.featurize(interval)
+        self.score(interval)
+        self.monitor(interval)
+        self.retrain(interval)
+        if len(self.tally.done) > before:
+            self.context.progress.heading(f"{interval} lived")
+        return None
+
+    def _preview(self, interval: Interval) -> None:
+        """What a run would do, as far as it can be told without doing it."""
+        self.ingest(interval)
+        if not self.tally.done:
+            self.validate(interval)
+        if not self.tally.done:
+            self.featurize(interval)
+        if self.tally.done:
+            self.context.progress.say("          ... and whatever follows from these")
+            return
+        self.score(interval)
+        self.monitor(interval)
+        self.decide(interval)
+
+    def _champion(self, interval: Interval, step: str) -> Champion | None:
+        champion = champion_at(self.context.ledger, interval.start)
+        if champion is None:
+            self.context.progress.say(f"          nothing to {step} in {interval}: no champion serves yet")
+        return champion
+
+    def _needed(self, step: str, interval: Interval) -> RunRecord:
+        found = self.context.ledger.latest(step, interval=interval.label)
+        if found is None:
+            raise PerdureError(f"{interval} has no completed {step} run yet; start it with: "
+                               f"{command(self.context, step, interval)}")
+        return found
+
+    def _one(self, plan: Plan, note: str = "") -> RunRecord:
+        return self.tally.add(self.context, execute(self.context, plan, rerun=self.rerun), note)
+
+    def _all(self, some: list[Plan]) -> list[RunRecord]:
+        return [self.tally.add(self.context, outcome) for outcome in execute_all(self.context, some, rerun=self.rerun)]
+
+
+def due(context: Context, first: str | None = None, last: str | None = None) -> Iterator[Interval]:
+    """The pipeline's complete intervals, from its start (or `first`) to its end, or now (or through `last`)."""
+    pipeline = context.pipeline
+    width = pipeline.interval
+    begin = Interval.parse(first, width) if first else Interval.containing(pipeline.start, width)
+    if last:
+        final = Interval.parse(last, width)
+    else:
+        end = min(pipeline.end or datetime.max.replace(tzinfo=timezone.utc), datetime.now(timezone.utc))
+        final = Interval.containing(end, width).previous
+    if final.start < begin.start:
+        raise UsageError(f"no complete interval between {begin} and {final.end:%Y-%m-%dT%H:%M}")
+    return begin.through(final)

@@ -1,0 +1,209 @@
+"""Each step's plan over the data: what it reads, what it depends on, and the pure function that it calls."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from perdure.core import registry
+from perdure.core.config import Pipeline, Source
+from perdure.core.errors import SourceError
+from perdure.core.interval import Interval
+from perdure.core.pipeline_file import resolve_secrets
+from perdure.core.protocols import Read, StepResult
+from perdure.core.record import JSON
+from perdure.sources import _files
+
+from .champion import Champion
+from .context import Context
+from .engine import Inputs, Plan
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def plain(section: Any) -> JSON:
+    """A section of the pipeline file, JSON-ready, as fingerprints take it."""
+    return section.model_dump(mode="json", by_alias=True)
+
+
+def holds_all_times(source: Source) -> bool:
+    """Whether one file (or pattern) of this source holds more than one interval."""
+    return "{interval}" not in source.path
+
+
+def ingest(context: Context, name: str, interval: Interval) -> Plan:
+    """Raw files to `raw_<source>`. Raises SourceError when the interval's files aren't there."""
+    source = context.pipeline.sources[name]
+    location = context.pipeline.location(resolve_secrets(source.path.replace("{interval}", interval.label)))
+    files = _files.list_files(context.spark, location)
+    if not files:
+        raise SourceError(f"source '{name}' has no file for {interval} yet: expected {location}")
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.ingest import ingest as step
+
+        reader = registry.load("perdure.sources", source.format)
+        parsed = reader.read(context.spark, [file.path for file in files], source)
+        return step(parsed, source=name, config=source)
+
+    config = plain(source)
+    for later in ("expectations", "on_failure", "key", "available_after"):
+        config.pop(later)
+    return Plan("ingest", interval, config, call, subject=name, files=tuple(files), static=holds_all_times(source))
+
+
+def validate(context: Context, name: str, interval: Interval) -> Plan:
+    """`raw_<source>` to `<source>` and `<source>_quarantine`, judged by its suite."""
+    source = context.pipeline.sources[name]
+    file = context.pipeline.suite_file(name)
+    suite = json.loads(file.read_text(encoding="utf-8")) if file else None
+    wish = Read(f"raw_{name}", None, interval.start, interval.end)
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.validate import validate as step
+
+        raw = inputs[f"raw_{name}"]
+        if holds_all_times(source) and not source.static:
+            raw = _only(raw, source, interval, first=interval.start <= context.pipeline.start)
+        return step(raw, source=name, config=source, suite=suite, interval=interval)
+
+    return Plan(
+        "validate", interval, {"source": plain(source), "suite": suite}, call,
+        subject=name, reads=(wish,), latest_only=(f"raw_{name}",), static=source.static,
+    )
+
+
+def _only(raw: DataFrame, source: Source, interval: Interval, *, first: bool) -> DataFrame:
+    """This interval's rows of a source whose files hold all times; rows without a time go with the first."""
+    from pyspark.sql import functions as F
+
+    time = F.col(str(source.event_time))
+    mine = (time >= F.lit(interval.start)) & (time < F.lit(interval.end))
+    return raw.where(mine | time.isNull() if first else mine)
+
+
+def featurize(context: Context, interval: Interval) -> Plan:
+    """Validated sources to `features` and `labels`, point-in-time."""
+    pipeline = context.pipeline
+    since = pipeline.features.lookback.before(interval.start)
+    reads = tuple(Read(name, source.event_time, None if source.static else since, None if source.static else interval.end)
+                  for name, source in pipeline.sources.items())
+    config = {
+        "features": plain(pipeline.features), "label": plain(pipeline.label), "sql": pipeline.reads_sql(),
+        "sources": {name: [source.columns, source.event_time, str(source.available_after)]
+                    for name, source in pipeline.sources.items()},
+    }
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.featurize import featurize as step
+
+        return step(inputs, pipeline=pipeline, interval=interval)
+
+    return Plan("featurize", interval, config, call, reads=reads)
+
+
+def _model_config(pipeline: Pipeline) -> dict[str, JSON]:
+    model = plain(pipeline.model)
+    model["tune"].pop("parallelism")
+    return {"model": model, "key": pipeline.features.key, "event_time": pipeline.features.event_time}
+
+
+def _rows(pipeline: Pipeline, since: datetime, until: datetime) -> tuple[Read, Read]:
+    time = pipeline.features.event_time
+    return Read("features", time, since, until), Read("labels", time, since, until)
+
+
+def train(context: Context, interval: Interval) -> Plan:
+    """A model from what was known at the interval's end, registered in MLflow, its reference profile stored."""
+    from .training import finish_training
+
+    pipeline, cut = context.pipeline, interval.end
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.train import train as step
+
+        return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=context.progress.trial)
+
+    config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": plain(pipeline.monitor)}
+    return Plan(
+        "train", interval, config, call,
+        reads=_rows(pipeline, pipeline.train.window.before(cut), cut),
+        finish=lambda result, run_id: finish_training(context, interval, result, run_id),
+    )
+
+
+def evaluate(context: Context, interval: Interval, trained: Any, champion: Champion | None) -> Plan:
+    """The candidate that was trained at the interval's end, and the champion, on the same later holdout."""
+    pipeline, cut = context.pipeline, interval.end
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.evaluate import evaluate as step
+
+        return step(
+            inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut,
+            candidate=context.tracking.load(str(trained.facts["model_version"])),
+            champion=context.tracking.load(champion.version) if champion else None,
+        )
+
+    config = {**_model_config(pipeline), "gate": plain(pipeline.gate), "holdout": str(pipeline.train.holdout)}
+    identity = [trained.run_id, champion.train.run_id if champion else None]
+    return Plan("evaluate", interval, config, call, identity=identity,
+                reads=_rows(pipeline, pipeline.train.holdout.before(cut), cut))
+
+
+def score(context: Context, interval: Interval, champion: Champion) -> Plan:
+    """The interval's rows scored by the version that served then, into the predictions log."""
+    pipeline = context.pipeline
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.score import score as step
+
+        model = context.tracking.load(champion.version)
+        return step(inputs["features"], model=model, version=champion.version, role="champion", pipeline=pipeline)
+
+    wish = Read("features", pipeline.features.event_time, interval.start, interval.end)
+    return Plan("score", interval, _model_config(pipeline), call, reads=(wish,), identity=champion.train.run_id)
+
+
+def performance(context: Context, interval: Interval, known_at: Interval) -> Plan:
+    """Realised performance of an interval's predictions, by the labels known at the end of `known_at`."""
+    pipeline = context.pipeline
+    features, labels = _rows(pipeline, interval.start, interval.end)
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.performance import performance as step
+
+        return step(
+            inputs["predictions"], inputs["labels"], inputs["features"],
+            pipeline=pipeline, interval=interval, known_at=known_at.end,
+        )
+
+    config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
+    wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
+    return Plan("performance", interval, config, call, subject=f"known at {known_at.end:%Y-%m-%dT%H:%M}",
+                reads=(wish, labels, features), latest_only=("predictions",), identity=known_at.end)
+
+
+def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
+    """Profiles of the interval's features, predictions and labels, and their drift from the champion's reference."""
+    pipeline = context.pipeline
+    previous = context.ledger.latest("monitor", interval=interval.previous.label)
+    features, labels = _rows(pipeline, interval.start, interval.end)
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps import monitor as step
+
+        return step.monitor(
+            inputs["features"], inputs["predictions"], inputs["labels"],
+            reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
+            previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
+            pipeline=pipeline, interval=interval,
+        )
+
+    config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
+    wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
+    identity = [champion.train.run_id, previous.run_id if previous else None]
+    return Plan("monitor", interval, config, call, identity=identity,
+                reads=(features, wish, labels), latest_only=("predictions",))

@@ -1,0 +1,61 @@
+"""What a job says while it works: one line a finished run on the terminal, nothing but the result with `--json`."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from perdure.core.gate import GateResult
+from perdure.core.record import RunRecord
+
+_STYLES = {"done": "green", "refused": "red", "failed": "bold red"}
+
+
+class Progress:
+    """Prints runs as they end. Thread-safe; quiet when `silent` (then nothing is printed at all)."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        """Writes to standard error, so that standard output is the result's."""
+        self._console = Console(stderr=True, quiet=silent, soft_wrap=True, highlight=False)
+        self._lock = threading.Lock()
+        self._live = sys.stderr.isatty() and not silent
+
+    def say(self, text: str) -> None:
+        """One plain line."""
+        with self._lock:
+            self._console.print(escape(text))
+
+    def heading(self, text: str) -> None:
+        """One line that begins a part."""
+        with self._lock:
+            self._console.print(f"[bold]{escape(text)}[/bold]")
+
+    def working(self, text: str) -> None:
+        """What is being done now; only on a terminal, and gone with the next line."""
+        if self._live:
+            with self._lock:
+                self._console.print(f"[dim]… {escape(text)}[/dim]", end="\r")
+
+    def ended(self, record: RunRecord, note: str = "") -> None:
+        """A run that ended: step, subject, rows written, seconds, and `note`."""
+        rows = " ".join(f"{output.table}={output.rows:,}" for output in record.outputs if output.rows is not None)
+        style = _STYLES.get(record.status, "white")
+        title = escape(f"{record.step} {record.subject}".strip())
+        tail = escape("  ".join(part for part in (rows, note) if part))
+        with self._lock:
+            self._console.print(
+                f"  [{style}]{record.status:7}[/{style}] {title:22} [dim]{record.seconds:6.1f} s[/dim]  {tail}"
+            )
+
+    def gate(self, gate: GateResult, *, all_lines: bool = False) -> None:
+        """The gate's lines that did not hold (or all)."""
+        for line in gate.lines if all_lines else gate.failures:
+            self.say(f"          {line}")
+
+    def trial(self, trial: Any, best: Any) -> None:
+        """A finished trial of the search and the best so far."""
+        self.say(f"          trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f}  best {best.loss:.4f} ({best.family})")
