@@ -1,13 +1,22 @@
-"""The types of the pipeline file. What can't be said wrongly here needs no check elsewhere; `pipeline_file` reads them."""
+"""The types of the pipeline file. `pipeline_file` reads them."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+)
 
 from .interval import Duration, parse_time
 
@@ -52,12 +61,12 @@ class Section(BaseModel):
 class Target(Section):
     """Where a pipeline lives: tables below `storage` or in `catalog`.`schema`, models in the `tracking` server."""
 
-    storage: str | None = Field(None, description="folder or URL that holds the tables")
-    catalog: str | None = Field(None, description="catalog that holds the tables, instead of storage")
-    schema_name: str | None = Field(None, alias="schema", description="schema in the catalog")
+    storage: str | None = Field(default=None, description="folder or URL that holds the tables")
+    catalog: str | None = Field(default=None, description="catalog that holds the tables, instead of storage")
+    schema_name: str | None = Field(default=None, alias="schema", description="schema in the catalog")
     tracking: str = Field(description="MLflow tracking URI")
-    default: bool = Field(False, description="used when no --target is given")
-    extends: str | None = Field(None, description="another target whose settings this one starts from")
+    default: bool = Field(default=False, description="used when no --target is given")
+    extends: str | None = Field(default=None, description="another target whose settings this one starts from")
 
 
 class Source(Section):
@@ -66,12 +75,12 @@ class Source(Section):
     format: str = Field(description="csv, json or parquet")
     path: str = Field(description="file, folder or pattern; {interval} stands for the interval's label")
     columns: dict[str, SqlType] = Field(alias="schema", min_length=1, description="column name: SQL type")
-    key: tuple[str, ...] = Field((), description="columns that name a row; later duplicates are dropped")
-    event_time: str | None = Field(None, description="timestamp column; a source without one is static")
-    available_after: Span = Field(Duration(0, "days"), description="how long after event_time a row is known")
-    expectations: str | None = Field(None, description="Great Expectations suite (JSON)")
-    on_failure: Literal["quarantine", "fail"] = Field("quarantine", description="what becomes of bad rows")
-    options: dict[str, Union[str, int, bool]] = Field({}, description="reader options, as Spark names them")
+    key: tuple[str, ...] = Field(default=(), description="columns that name a row; later duplicates are dropped")
+    event_time: str | None = Field(default=None, description="timestamp column; a source without one is static")
+    available_after: Span = Field(default=Duration(0, "days"), description="how long after event_time a row is known")
+    expectations: str | None = Field(default=None, description="Great Expectations suite (JSON)")
+    on_failure: Literal["quarantine", "fail"] = Field(default="quarantine", description="what becomes of bad rows")
+    options: dict[str, str | int | bool] = Field(default={}, description="reader options, as Spark names them")
 
     @property
     def static(self) -> bool:
@@ -83,10 +92,12 @@ class Features(Section):
     """Features in SQL over the validated sources, one row a key and event time."""
 
     sql: str = Field(description="file with one SELECT over the sources and views")
-    views: dict[Name, str] = Field({}, description="name: file with a SELECT that features may build on")
+    views: dict[Name, str] = Field(default={}, description="name: file with a SELECT that features may build on")
     key: str
     event_time: str
-    lookback: Span = Field(Duration(0, "days"), description="how much history the SQL is given before the interval")
+    lookback: Span = Field(
+        default=Duration(0, "days"), description="how much history the SQL is given before the interval"
+    )
 
 
 class Label(Section):
@@ -94,16 +105,16 @@ class Label(Section):
 
     column: Name
     source: str = Field(alias="from")
-    expression: str | None = Field(None, description="SQL expression; null means that there is no outcome")
+    expression: str | None = Field(default=None, description="SQL expression; null means that there is no outcome")
 
 
 class Tune(Section):
     """The search: how many trials, judged by which metric."""
 
-    trials: int = Field(10, ge=1, le=1000)
-    parallelism: int = Field(2, ge=1, le=64)
-    metric: str | None = Field(None, description="default: log_loss (binary), rmse (regression)")
-    sample: float = Field(1.0, gt=0, le=1, description="share of the training rows that the search sees")
+    trials: int = Field(default=10, ge=1, le=1000)
+    parallelism: int = Field(default=2, ge=1, le=64)
+    metric: str | None = Field(default=None, description="default: log_loss (binary), rmse (regression)")
+    sample: float = Field(default=1.0, gt=0, le=1, description="share of the training rows that the search sees")
 
 
 class Model(Section):
@@ -111,7 +122,7 @@ class Model(Section):
 
     task: Task
     families: tuple[str, ...] = Field(min_length=1)
-    exclude: tuple[str, ...] = Field((), description="feature columns that the model must not see")
+    exclude: tuple[str, ...] = Field(default=(), description="feature columns that the model must not see")
     tune: Tune = Tune()
     seed: int = 42
 
@@ -121,14 +132,16 @@ class Train(Section):
 
     window: Span
     holdout: Span
-    minimum: Span | None = Field(None, description="history wanted before the first training; default: the window")
+    minimum: Span | None = Field(
+        default=None, description="history wanted before the first training; default: the window"
+    )
 
 
 class BeatChampion(Section):
     """The candidate must be better than the champion on the same rows, by `margin`, with `confidence` (paired)."""
 
     metric: str
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
     margin: float = 0.0
 
 
@@ -136,7 +149,7 @@ class Gate(Section):
     """What a candidate must show before it serves."""
 
     mode: Literal["enforce", "dry_run", "off"] = "enforce"
-    thresholds: dict[str, float] = Field({}, description="metric: worst value that passes")
+    thresholds: dict[str, float] = Field(default={}, description="metric: worst value that passes")
     beat_champion: BeatChampion | None = None
 
 
@@ -193,15 +206,16 @@ def _condition_tag(value: Any) -> str | None:
     return next((name for name in _CONDITIONS if name in keys), None)
 
 
+_TAGGED = Union[
+    Annotated[Drift, Tag("drift")],
+    Annotated[Realised, Tag("realised")],
+    Annotated[Age, Tag("age")],
+    Annotated[NewRows, Tag("new_rows")],
+    Annotated[AnyOf, Tag("any")],
+    Annotated[AllOf, Tag("all")],
+]
 Condition = Annotated[
-    Union[
-        Annotated[Drift, Tag("drift")],
-        Annotated[Realised, Tag("realised")],
-        Annotated[Age, Tag("age")],
-        Annotated[NewRows, Tag("new_rows")],
-        Annotated[AnyOf, Tag("any")],
-        Annotated[AllOf, Tag("all")],
-    ],
+    _TAGGED,
     Discriminator(
         _condition_tag,
         custom_error_type="condition",
@@ -215,9 +229,9 @@ AllOf.model_rebuild()
 class Retrain(Section):
     """When the model is trained anew; the first training comes as soon as there is enough history."""
 
-    when: Union[Literal["never", "always"], Condition] = "never"
-    cooldown: int = Field(0, ge=0, description="intervals that must pass after a training")
-    minimum_rows: int = Field(0, ge=0, description="labelled rows that the window must hold")
+    when: Literal["never", "always"] | Condition = "never"
+    cooldown: int = Field(default=0, ge=0, description="intervals that must pass after a training")
+    minimum_rows: int = Field(default=0, ge=0, description="labelled rows that the window must hold")
 
 
 class Pipeline(Section):
@@ -228,9 +242,9 @@ class Pipeline(Section):
     targets: dict[Name, Target] = Field(min_length=1)
     interval: Span
     start: Time = Field(description="the first interval's start")
-    end: Time | None = Field(None, description="where the last interval ends; default: now")
-    feed: str | None = Field(None, description="Python file with land(folder): called before each ingest")
-    landing: str = Field(".data/landing", description="folder that the feed lands in")
+    end: Time | None = Field(default=None, description="where the last interval ends; default: now")
+    feed: str | None = Field(default=None, description="Python file with land(folder): called before each ingest")
+    landing: str = Field(default=".data/landing", description="folder that the feed lands in")
     sources: dict[Name, Source] = Field(min_length=1)
     features: Features
     label: Label
@@ -239,8 +253,8 @@ class Pipeline(Section):
     gate: Gate = Gate()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
-    root: Path = Field(Path("."), exclude=True, json_schema_extra={"readOnly": True})
-    target: str = Field("", exclude=True, json_schema_extra={"readOnly": True})
+    root: Path = Field(default=Path("."), exclude=True, json_schema_extra={"readOnly": True})
+    target: str = Field(default="", exclude=True, json_schema_extra={"readOnly": True})
 
     @property
     def place(self) -> Target:

@@ -1,4 +1,4 @@
-"""Every error a user can meet. The message says what must hold, what was found and what mends it; the class, the exit code."""
+"""Every error a user can meet: the message says what must hold, what was found and what mends it."""
 
 from __future__ import annotations
 

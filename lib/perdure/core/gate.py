@@ -20,7 +20,9 @@ class GateLine:
 
     def __str__(self) -> str:
         """One line for a log."""
-        return f"{'ok  ' if self.passed else 'FAIL'} {self.severity:8} {self.rule}: {self.measured} (must be {self.bound})"
+        return (
+            f"{'ok  ' if self.passed else 'FAIL'} {self.severity:8} {self.rule}: {self.measured} (must be {self.bound})"
+        )
 
 
 @dataclass(frozen=True)

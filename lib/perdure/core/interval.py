@@ -107,7 +107,13 @@ class Interval:
     @property
     def label(self) -> str:
         """The start, as short as the width allows: `2013-01` for months, `2013-01-31` for days, ..."""
-        formats = {"year": "%Y", "month": "%Y-%m", "week": "%Y-%m-%d", "day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
+        formats = {
+            "year": "%Y",
+            "month": "%Y-%m",
+            "week": "%Y-%m-%d",
+            "day": "%Y-%m-%d",
+            "hour": "%Y-%m-%dT%H",
+        }
         return self.start.strftime(formats.get(self.width.unit, "%Y-%m-%dT%H:%M"))
 
     def __str__(self) -> str:
@@ -144,7 +150,7 @@ class Interval:
 
 
 def parse_time(text: str) -> datetime:
-    """A UTC time from `2013`, `2013-01`, `2013-01-31`, `2013-01-31T06`, `...T06:30[:00]`. Raises UsageError otherwise."""
+    """A UTC time from `2013`, `2013-01`, `2013-01-31`, `2013-01-31T06`, `...T06:30`. Raises UsageError otherwise."""
     for pattern in _FORMATS:
         try:
             return datetime.strptime(text.strip().removesuffix("Z"), pattern).replace(tzinfo=timezone.utc)

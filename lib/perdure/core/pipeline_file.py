@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -61,18 +61,21 @@ class Document:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
+            where = (*path, key)
             if key in result:
-                self.problem((*path, key), f"'{key}' stands here and again on line {key_node.start_mark.line + 1}")
-            self.lines[(*path, key)] = key_node.start_mark.line + 1
-            result[key] = self.value(value_node, (*path, key), (*above, node))
+                self.problem(where, f"'{key}' stands here and again on line {key_node.start_mark.line + 1}")
+            self.lines[where] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, where, (*above, node))
         return result
 
 
 class _Scalars(yaml.constructor.SafeConstructor):
     """YAML scalars; times stay text, so that `2013-01-01` and `2013-01` are read by one rule."""
 
-
-_Scalars.add_constructor("tag:yaml.org,2002:timestamp", yaml.constructor.SafeConstructor.construct_yaml_str)
+    yaml_constructors: ClassVar[Any] = {
+        **yaml.constructor.SafeConstructor.yaml_constructors,
+        "tag:yaml.org,2002:timestamp": yaml.constructor.SafeConstructor.construct_yaml_str,
+    }
 
 
 def load(file: str | Path, target: str | None = None) -> Pipeline:
@@ -154,8 +157,10 @@ def _choose_target(data: dict[str, Any], wanted: str | None, document: Document)
         return ""
     if wanted is not None:
         if wanted not in targets:
-            raise UsageError(f"{document.file}:{document.line(('targets',))}: no target '{wanted}'"
-                             f"{did_you_mean(wanted, targets)}; it has: {', '.join(targets)}")
+            raise UsageError(
+                f"{document.file}:{document.line(('targets',))}: no target '{wanted}'"
+                f"{did_you_mean(wanted, targets)}; it has: {', '.join(targets)}"
+            )
         return wanted
     defaults = [name for name, body in targets.items() if isinstance(body, dict) and body.get("default") is True]
     if len(defaults) > 1 or (not defaults and len(targets) > 1):
@@ -186,7 +191,7 @@ def _owner(target: str, section: str, targets: dict[str, Any]) -> Path_:
 
 def _copy_lines(document: Document, source: Path_, goal: Path_) -> None:
     for path in [path for path in document.lines if path[: len(source)] == source]:
-        document.lines[goal + path[len(source):]] = document.lines[path]
+        document.lines[goal + path[len(source) :]] = document.lines[path]
 
 
 def _extended(name: str, targets: dict[str, Any], document: Document) -> dict[str, Any]:
@@ -233,7 +238,10 @@ def _explain(item: Any, data: dict[str, Any]) -> tuple[Path_, str]:
     kind, found = item["type"], item.get("input")
     if kind == "extra_forbidden":
         known = _known_keys(item["loc"][:-1])
-        return where, f"unknown key '{name}'{did_you_mean(str(where[-1]), known)}; expected one of: {', '.join(known)}"
+        return (
+            where,
+            f"unknown key '{name}'{did_you_mean(str(where[-1]), known)}; expected one of: {', '.join(known)}",
+        )
     if kind == "missing":
         return where, f"'{name}' is missing"
     message = item["msg"].removeprefix("Value error, ")
@@ -241,7 +249,10 @@ def _explain(item: Any, data: dict[str, Any]) -> tuple[Path_, str]:
         types = "boolean, int, bigint, double, string, date, timestamp, decimal(p, s)"
         wanted = f"a SQL type: {types}" if "schema" in where else "a lower-case name (a-z, 0-9, _)"
         message = f"expected {wanted}" + (did_you_mean(str(found), types.split(", ")) if "schema" in where else "")
-    return where, f"'{name}': {message}, found {found!r}" if "found" not in message else f"'{name}': {message}"
+    return (
+        where,
+        f"'{name}': {message}, found {found!r}" if "found" not in message else f"'{name}': {message}",
+    )
 
 
 def _document_path(loc: tuple[Any, ...], data: Any) -> Iterator[Any]:
@@ -260,14 +271,32 @@ def _document_path(loc: tuple[Any, ...], data: Any) -> Iterator[Any]:
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `loc` knows."""
     section: type[BaseModel] = Pipeline
-    tags = {"drift": config.Drift, "realised": config.Realised, "age": config.Age, "new_rows": config.NewRows,
-            "any": config.AnyOf, "all": config.AllOf}
-    named: dict[str, type[BaseModel]] = {
-        "targets": config.Target, "sources": config.Source, "features": config.Features, "label": config.Label,
-        "model": config.Model, "tune": config.Tune, "train": config.Train, "gate": config.Gate,
-        "beat_champion": config.BeatChampion, "monitor": config.Monitor, "retrain": config.Retrain,
+    tags: dict[str, type[BaseModel]] = {
+        "drift": config.Drift,
+        "realised": config.Realised,
+        "age": config.Age,
+        "new_rows": config.NewRows,
+        "any": config.AnyOf,
+        "all": config.AllOf,
     }
-    for part in loc:
-        section = (tags if section in (*tags.values(), config.Retrain) else named).get(str(part), section)
+    named: dict[str, type[BaseModel]] = {
+        "targets": config.Target,
+        "sources": config.Source,
+        "features": config.Features,
+        "label": config.Label,
+        "model": config.Model,
+        "tune": config.Tune,
+        "train": config.Train,
+        "gate": config.Gate,
+        "beat_champion": config.BeatChampion,
+        "monitor": config.Monitor,
+        "retrain": config.Retrain,
+    }
+    for depth, part in enumerate(loc):
+        if section is config.Retrain or section in tags.values():
+            section = tags.get(str(part), section)
+        elif depth == 0 or part in ("tune", "beat_champion"):
+            section = named.get(str(part), section)
+
     known = [field.alias or name for name, field in section.model_fields.items()]
     return [name for name in known if name not in ("root", "target")]

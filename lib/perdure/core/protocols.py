@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from pyspark.ml import Estimator
     from pyspark.sql import DataFrame
 
-__all__ = ["JSON", "GateResult", "Interval", "ModelFamily", "Read", "RunRecord", "State", "Statistic", "StepResult",
-           "TableVersion", "Write"]
+__all__ = [
+    "JSON",
+    "GateResult",
+    "Interval",
+    "ModelFamily",
+    "Read",
+    "RunRecord",
+    "State",
+    "Statistic",
+    "StepResult",
+    "TableVersion",
+    "Write",
+]
 
 
 @dataclass(frozen=True)

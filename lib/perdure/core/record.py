@@ -37,7 +37,8 @@ class FileVersion:
 @dataclass(frozen=True)
 class RunRecord:
     """One run of one step over one interval. `subject` tells runs of the same step apart (a source's name);
-    `facts` holds what the step measured; times are ISO 8601 UTC."""
+    `config` is the part of the pipeline file that the step depends on, `facts` what it measured; times are ISO 8601
+    UTC."""
 
     run_id: str
     pipeline: str
@@ -48,7 +49,7 @@ class RunRecord:
     interval_end: str
     status: str
     code_version: str
-    config_fingerprint: str
+    config: JSON
     seed: int
     started_at: str
     seconds: float
@@ -61,6 +62,11 @@ class RunRecord:
     facts: Mapping[str, JSON] = field(default_factory=dict)
     gate: GateResult | None = None
     rerun_of: str | None = None
+
+    @property
+    def config_fingerprint(self) -> str:
+        """Of `config`."""
+        return fingerprint(self.config)
 
     def to_json(self) -> str:
         """One line of JSON; keys sorted, so equal records are equal texts."""

@@ -29,7 +29,10 @@ def problems_of(pipeline: Pipeline) -> Iterator[Problem]:
     if pipeline.feed and not pipeline.path(pipeline.feed).is_file():
         yield ("feed",), f"file not found: {pipeline.feed}"
     if pipeline.end and pipeline.end <= pipeline.start:
-        yield ("end",), f"expected a time after start ({pipeline.start:%Y-%m-%d}), found {pipeline.end:%Y-%m-%d}"
+        yield (
+            ("end",),
+            f"expected a time after start ({pipeline.start:%Y-%m-%d}), found {pipeline.end:%Y-%m-%d}",
+        )
 
 
 def view_order(sql_by_name: Mapping[str, str], known: Iterable[str] = ()) -> list[str]:
@@ -49,7 +52,7 @@ def tables_in(sql: str) -> set[str]:
     try:
         parsed = sqlglot.parse(sql, dialect="spark")
     except SqlglotError as error:
-        detail = error.errors[0] if getattr(error, "errors", None) else {}
+        detail = (getattr(error, "errors", None) or [{}])[0]
         where = f"line {detail['line']}: " if detail.get("line") else ""
         raise UsageError(f"{where}{detail.get('description') or error}") from error
     if len(parsed) != 1 or parsed[0] is None:
@@ -79,7 +82,10 @@ def _source_problems(pipeline: Pipeline, name: str, source: Source) -> Iterator[
         yield (*where, "event_time"), f"event_time: expected a timestamp or date column, '{time}' is {found}"
     for column in source.columns:
         if column.startswith("_"):
-            yield (*where, "schema", column), f"column names that begin with '_' are Perdure's own, found '{column}'"
+            yield (
+                (*where, "schema", column),
+                f"column names that begin with '_' are Perdure's own, found '{column}'",
+            )
     file = pipeline.suite_file(name)
     if file is not None:
         yield from (((*where, "expectations"), text) for text in _suite_problems(file, source))
@@ -102,13 +108,17 @@ def _suite_problems(file: Any, source: Source) -> Iterator[str]:
         named = [kwargs.get(key) for key in ("column", "column_A", "column_B")] + list(kwargs.get("column_list") or [])
         for column in named:
             if column is not None and column not in source.columns:
-                yield f"{file.name}: expectation {number} ({kind}): no column '{column}'{_nearest(column, source.columns)}"
+                near = _nearest(column, source.columns)
+                yield f"{file.name}: expectation {number} ({kind}): no column '{column}'{near}"
 
 
 def _target_problems(pipeline: Pipeline) -> Iterator[Problem]:
     for name, target in pipeline.targets.items():
         if bool(target.storage) == bool(target.catalog and target.schema_name):
-            yield ("targets", name), f"target '{name}': expected either 'storage' or both 'catalog' and 'schema'"
+            yield (
+                ("targets", name),
+                f"target '{name}': expected either 'storage' or both 'catalog' and 'schema'",
+            )
 
 
 def _label_problems(pipeline: Pipeline) -> Iterator[Problem]:
@@ -120,23 +130,31 @@ def _label_problems(pipeline: Pipeline) -> Iterator[Problem]:
     if source.static:
         yield ("label", "from"), f"source '{label.source}' has no event_time, so its labels have no time"
     if label.expression is None and label.column not in source.columns:
-        yield ("label", "column"), (
-            f"no column '{label.column}' in source '{label.source}'{_nearest(label.column, source.columns)}; "
-            "or give an 'expression'"
+        yield (
+            ("label", "column"),
+            (
+                f"no column '{label.column}' in source '{label.source}'{_nearest(label.column, source.columns)}; "
+                "or give an 'expression'"
+            ),
         )
     for name in ("key", "event_time"):
         column = getattr(features, name)
         if column not in source.columns:
-            yield ("features", name), (
-                f"the label's source '{label.source}' must have it too: no column '{column}'"
-                f"{_nearest(column, source.columns)}"
+            yield (
+                ("features", name),
+                (
+                    f"the label's source '{label.source}' must have it too: no column '{column}'"
+                    f"{_nearest(column, source.columns)}"
+                ),
             )
 
 
 def _sql_problems(pipeline: Pipeline) -> Iterator[Problem]:
     texts: dict[str, str] = {}
-    files = {**{("features", "views", name): file for name, file in pipeline.features.views.items()},
-             ("features", "sql"): pipeline.features.sql}
+    files: dict[tuple[str, ...], str] = {
+        ("features", "views", name): file for name, file in pipeline.features.views.items()
+    }
+    files["features", "sql"] = pipeline.features.sql
     for where, file in files.items():
         if not pipeline.path(file).is_file():
             yield where, f"file not found: {file}"
@@ -145,7 +163,10 @@ def _sql_problems(pipeline: Pipeline) -> Iterator[Problem]:
         try:
             known = {*pipeline.sources, *pipeline.features.views}
             for table in sorted(tables_in(text) - known):
-                yield where, f"{file}: reads '{table}', which is neither a source nor a view{_nearest(table, known)}"
+                yield (
+                    where,
+                    f"{file}: reads '{table}', which is neither a source nor a view{_nearest(table, known)}",
+                )
             texts["features" if where[-1] == "sql" else str(where[-1])] = text
         except UsageError as error:
             yield where, f"{file}: {error}"
@@ -164,7 +185,7 @@ def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
     for where, name in _drift_names(pipeline.retrain.when, ("retrain", "when")):
         if name not in statistics:
             yield where, f"unknown drift statistic '{name}'{_nearest(name, statistics)}"
-    metrics = registry.names("perdure.evaluation")
+    metrics = registry.names("perdure.evaluation.metrics")
     for where, name in _metric_names(pipeline):
         if name not in metrics:
             yield where, f"unknown metric '{name}'{_nearest(name, metrics)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class Integer:
 class Choice:
     """One of a few values (numbers, strings or booleans)."""
 
-    options: tuple[Union[str, int, float, bool], ...]
+    options: tuple[str | int | float | bool, ...]
 
 
-Dimension = Union[Uniform, LogUniform, Integer, Choice]
+Dimension = Uniform | LogUniform | Integer | Choice
 Space = Mapping[str, Dimension]
-Params = Mapping[str, Union[str, int, float, bool]]
+Params = Mapping[str, str | int | float | bool]

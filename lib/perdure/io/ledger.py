@@ -87,8 +87,11 @@ class Ledger:
 
     def latest(self, step: str, *, subject: str = "", interval: str | None = None) -> RunRecord | None:
         """The newest completed run of a step (of one interval, where given)."""
-        found = (record for record in reversed(self.records)
-                 if record.step == step and record.subject == subject and record.status != "failed")
+        found = (
+            record
+            for record in reversed(self.records)
+            if record.step == step and record.subject == subject and record.status != "failed"
+        )
         return next((record for record in found if interval in (None, record.interval)), None)
 
     @staticmethod
@@ -110,6 +113,18 @@ class Ledger:
             self._write(batch)
 
     def _write(self, batch: Iterable[RunRecord]) -> None:
-        rows = [(r.run_id, r.pipeline, r.step, r.subject, r.interval, r.status, r.started_at, r.seconds, r.to_json())
-                for r in batch]
+        rows = [
+            (
+                r.run_id,
+                r.pipeline,
+                r.step,
+                r.subject,
+                r.interval,
+                r.status,
+                r.started_at,
+                r.seconds,
+                r.to_json(),
+            )
+            for r in batch
+        ]
         self._tables.append_records("runs", self._spark.createDataFrame(rows, _SCHEMA).coalesce(1))

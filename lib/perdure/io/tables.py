@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
 from perdure.core.config import Target
@@ -72,7 +72,7 @@ class Tables:
         return rows.where(reduce(Column.__and__, conditions)) if conditions else rows
 
     def write(self, write: Write, interval: Interval, run_id: str, *, static: bool = False) -> Commit:
-        """Writes rows once a run id. A repeat with the same run id changes nothing and answers with the first commit."""
+        """Writes rows once a run id. A repeat changes nothing and answers with the first commit."""
         label = "static" if static else interval.label
         rows = write.rows.withColumns({"_interval": F.lit(label), "_run_id": F.lit(run_id)})
         writer = (
@@ -87,10 +87,7 @@ class Tables:
             writer = writer.mode("overwrite").option("replaceWhere", f"_interval = '{label}'")
         else:
             writer = writer.mode("append")
-        if self._schema:
-            writer.saveAsTable(self.where(write.table))
-        else:
-            writer.save(self.where(write.table))
+        self._save(writer, write.table)
         return self.commit_of(write.table, run_id)
 
     def append_records(self, table: str, rows: DataFrame) -> None:
@@ -101,7 +98,7 @@ class Tables:
                 "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')"
             )
         writer = rows.write.format("delta").mode("append")
-        writer.saveAsTable(self.where(table)) if self._schema else writer.save(self.where(table))
+        self._save(writer, table)
 
     def commit_of(self, table: str, run_id: str) -> Commit:
         """The newest commit that carries `run_id`. Raises PerdureError when the table's history has none."""
@@ -112,11 +109,18 @@ class Tables:
                     return Commit(int(row["version"]), int((row["operationMetrics"] or {}).get("numOutputRows", 0)))
         raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")
 
+    def _save(self, writer: DataFrameWriter, table: str) -> None:
+        if self._schema:
+            writer.saveAsTable(self.where(table))
+        else:
+            writer.save(self.where(table))
+
     def _open(self, table: str, version: int | None) -> DataFrame:
         reader: Any = self._spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return reader.table(self.where(table)) if self._schema else reader.load(self.where(table))
+        rows: DataFrame = reader.table(self.where(table)) if self._schema else reader.load(self.where(table))
+        return rows
 
 
 def _columns(rows: DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""Experiment tracking and the model registry. The only MLflow user; imports it on first use, since that takes seconds."""
+"""Experiment tracking and the model registry. The only MLflow user; the import takes seconds, so it comes late."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ class Tracking:
                     self._client  # noqa: B018 (sets the tracking server)
                     self._models[version] = mlflow.spark.load_model(f"models:/{self.name}/{version}")
             except (MlflowException, OSError) as error:
-                raise PerdureError(f"model {self.name} version {version} can't be loaded from {self.uri}: {error}") from error
+                raise PerdureError(
+                    f"model {self.name} version {version} can't be loaded from {self.uri}: {error}"
+                ) from error
         return self._models[version]
 
     def describe(self, version: str) -> dict[str, str]:

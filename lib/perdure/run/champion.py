@@ -44,4 +44,9 @@ def champion_at(ledger: Ledger, moment: datetime) -> Champion | None:
         return None
     train, evaluate = ledger.get(best.facts["train_run"]), ledger.get(best.facts["evaluate_run"])
     assert train is not None and evaluate is not None, "a deploy record names runs that the ledger holds"
-    return Champion(str(best.facts["model_version"]), datetime.fromisoformat(best.facts["effective_from"]), train, evaluate)
+    return Champion(
+        str(best.facts["model_version"]),
+        datetime.fromisoformat(best.facts["effective_from"]),
+        train,
+        evaluate,
+    )

@@ -49,7 +49,10 @@ class Context:
         if place.catalog and place.tracking == "databricks":
             name = f"{place.catalog}.{place.schema_name}.{name}"
         self.tracking = Tracking(
-            place.tracking, name, root=self.pipeline.root, artifacts=self.pipeline.location(f"{place.storage}/models")
+            place.tracking,
+            name,
+            root=self.pipeline.root,
+            artifacts=self.pipeline.location(f"{place.storage}/models"),
         )
 
     @cached_property
@@ -76,8 +79,18 @@ def code_version() -> str:
 
 
 # What shows results, or lets people in, but never shapes them.
-_OUTSIDE = ("report/", "airflow/", "testing/", "cli.py", "init.py", "init/", "run/history.py", "run/progress.py",
-            "run/gather.py", "run/reproduce.py")
+_OUTSIDE = (
+    "report/",
+    "airflow/",
+    "testing/",
+    "cli.py",
+    "init.py",
+    "init/",
+    "run/history.py",
+    "run/progress.py",
+    "run/gather.py",
+    "run/reproduce.py",
+)
 
 
 def _sources(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
@@ -101,7 +114,16 @@ def environment(spark: SparkSession) -> dict[str, str]:
         except PackageNotFoundError:
             return "-"
 
-    packages = ("pyspark", "delta-spark", "mlflow", "great-expectations", "hyperopt", "pandas", "numpy", "pyarrow")
+    packages = (
+        "pyspark",
+        "delta-spark",
+        "mlflow",
+        "great-expectations",
+        "hyperopt",
+        "pandas",
+        "numpy",
+        "pyarrow",
+    )
     settings = ("spark.master", "spark.sql.ansi.enabled", "spark.sql.session.timeZone")
     return {
         "perdure": __version__,
@@ -116,8 +138,11 @@ def environment(spark: SparkSession) -> dict[str, str]:
 def git_commit(root: Path) -> str:
     """The project's commit, `+` behind it when files are changed; `-` outside of a checkout."""
     try:
+
         def git(*words: str) -> str:
-            return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10).stdout
+            return subprocess.run(
+                ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10
+            ).stdout
 
         return git("rev-parse", "HEAD").strip()[:12] + ("+" if git("status", "--porcelain", "-uno").strip() else "")
     except (OSError, subprocess.SubprocessError):

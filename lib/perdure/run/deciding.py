@@ -17,10 +17,11 @@ from .context import Context, who
 from .engine import Inputs, Plan
 from .plans import plain
 
-_DECISIONS = ("kind string, decision string, reason string, evidence string, model_version string, "
-              "decided_at timestamp")
-_ALIASES = ("alias string, model_version string, previous_version string, effective_from timestamp, who string, "
-            "reason string, evidence string, at timestamp")
+_DECISIONS = "kind string, decision string, reason string, evidence string, model_version string, decided_at timestamp"
+_ALIASES = (
+    "alias string, model_version string, previous_version string, effective_from timestamp, who string, "
+    "reason string, evidence string, at timestamp"
+)
 CHAMPION = "champion"
 
 
@@ -32,8 +33,12 @@ def retrain(context: Context, interval: Interval) -> Plan:
     def call(inputs: Inputs, run_id: str) -> StepResult:
         decision = decide(evidence, pipeline.retrain, pipeline.train)
         version = evidence.champion.version if evidence.champion else None
-        facts = {"decision": "train" if decision.due else "keep", "reason": decision.reason,
-                 "evidence": decision.evidence, "model_version": version}
+        facts = {
+            "decision": "train" if decision.due else "keep",
+            "reason": decision.reason,
+            "evidence": decision.evidence,
+            "model_version": version,
+        }
         row = _decision_row(context, "retrain", facts, version)
         return StepResult(writes=(row,), facts=facts, value=decision)
 
@@ -51,8 +56,12 @@ def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: 
         failures = [str(line) for line in evaluated.gate.failures] if evaluated.gate else []
         reason = "passed its gate" if passed else "; ".join(failures)
         facts = {
-            "decision": "promote" if passed else "refuse", "reason": reason, "model_version": version,
-            "effective_from": interval.end.isoformat(), "train_run": trained.run_id, "evaluate_run": evaluated.run_id,
+            "decision": "promote" if passed else "refuse",
+            "reason": reason,
+            "model_version": version,
+            "effective_from": interval.end.isoformat(),
+            "train_run": trained.run_id,
+            "evaluate_run": evaluated.run_id,
             "previous_version": before.version if before else None,
         }
         writes = [_decision_row(context, "deploy", facts, version)]
@@ -78,7 +87,11 @@ def gather_evidence(context: Context, interval: Interval) -> tuple[Evidence, lis
     monitored = ledger.latest("monitor", interval=interval.label) if champion else None
     realised = _latest_performance(context, interval) if champion else None
     labelled = [record for record in ledger.records if record.step == "featurize" and record.status == "done"]
-    used = [record for record in (monitored, realised, champion and champion.train, champion and champion.evaluate) if record]
+    used = [
+        record
+        for record in (monitored, realised, champion and champion.train, champion and champion.evaluate)
+        if record
+    ]
     featurized = ledger.latest("featurize", interval=interval.label)
     evidence = Evidence(
         interval_start=interval.start,
@@ -103,24 +116,35 @@ def _champion_facts(champion: Champion | None) -> Any:
 
 
 def _latest_performance(context: Context, interval: Interval) -> RunRecord | None:
-    found = [record for record in context.ledger.records
-             if record.step == "performance" and record.interval == interval.label and record.status == "done"
-             and record.subject.removeprefix("known at ") <= f"{interval.end:%Y-%m-%dT%H:%M}"]
+    found = [
+        record
+        for record in context.ledger.records
+        if record.step == "performance"
+        and record.interval == interval.label
+        and record.status == "done"
+        and record.subject.removeprefix("known at ") <= f"{interval.end:%Y-%m-%dT%H:%M}"
+    ]
     return found[-1] if found else None
 
 
 def _labelled_rows(featurized: list[RunRecord], champion: Champion | None, interval: Interval) -> int:
     """Rows of the labels table in the intervals since the champion's training data ended (all, without one)."""
     since = champion.trained_until.isoformat() if champion else ""
-    newest = {record.interval: record for record in featurized
-              if record.interval_end > since and record.interval_start < interval.end.isoformat()}
+    newest = {
+        record.interval: record
+        for record in featurized
+        if record.interval_end > since and record.interval_start < interval.end.isoformat()
+    }
     return sum(output.rows or 0 for record in newest.values() for output in record.outputs if output.table == "labels")
 
 
 def _intervals_since_training(context: Context, interval: Interval) -> int | None:
     """How many intervals lie between the last training before this interval's end and now; None without one."""
-    ends = [datetime.fromisoformat(record.interval_end) for record in context.ledger.records
-            if record.step == "train" and record.status == "done"]
+    ends = [
+        datetime.fromisoformat(record.interval_end)
+        for record in context.ledger.records
+        if record.step == "train" and record.status == "done"
+    ]
     earlier = [end for end in ends if end < interval.end]
     if not earlier:
         return None
@@ -131,14 +155,29 @@ def _intervals_since_training(context: Context, interval: Interval) -> int | Non
 
 
 def _decision_row(context: Context, kind: str, facts: Mapping[str, Any], version: str | None) -> Write:
-    row = (kind, facts["decision"], facts["reason"], json.dumps(facts, default=str, sort_keys=True), version, _now())
+    row = (
+        kind,
+        facts["decision"],
+        facts["reason"],
+        json.dumps(facts, default=str, sort_keys=True),
+        version,
+        _now(),
+    )
     return Write("decisions", context.spark.createDataFrame([row], _DECISIONS).coalesce(1), "append")
 
 
 def _alias_row(context: Context, facts: Mapping[str, Any], evaluated: RunRecord) -> Write:
     evidence = json.dumps(evaluated.gate.to_dict() if evaluated.gate else {}, sort_keys=True)
-    row = (CHAMPION, facts["model_version"], facts["previous_version"], datetime.fromisoformat(facts["effective_from"]),
-           who(), facts["reason"], evidence, _now())
+    row = (
+        CHAMPION,
+        facts["model_version"],
+        facts["previous_version"],
+        datetime.fromisoformat(facts["effective_from"]),
+        who(),
+        facts["reason"],
+        evidence,
+        _now(),
+    )
     return Write("alias_history", context.spark.createDataFrame([row], _ALIASES).coalesce(1), "append")
 
 

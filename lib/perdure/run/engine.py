@@ -103,8 +103,9 @@ def execute_all(context: Context, plans: Sequence[Plan], *, rerun: bool = False)
 def _work(
     context: Context, plan: Plan, run_id: str, producers: Mapping[str, list[RunRecord]]
 ) -> tuple[StepResult, tuple[TableVersion, ...], Mapping[str, JSON]]:
-    inputs = {wish.table: _open(context, plan, wish, producers[wish.table])
-              for wish in plan.reads if producers[wish.table]}
+    inputs = {
+        wish.table: _open(context, plan, wish, producers[wish.table]) for wish in plan.reads if producers[wish.table]
+    }
     result = plan.call(inputs, run_id)
     extra, more = plan.finish(result, run_id) if plan.finish else ({}, ())
     outputs = tuple(_write(context, plan, write, run_id) for write in (*result.writes, *more))
@@ -152,17 +153,19 @@ def command(context: Context, job: str, interval: Interval | None) -> str:
 
 def _run_id(context: Context, plan: Plan, producers: Mapping[str, list[RunRecord]]) -> str:
     """The inputs count by the runs that made them, not by their Delta versions: content, wherever it was computed."""
-    return fingerprint({
-        "pipeline": context.pipeline.pipeline,
-        "step": plan.step,
-        "subject": plan.subject,
-        "interval": "static" if plan.static else [plan.interval.start, plan.interval.end],
-        "config": plan.config,
-        "identity": plan.identity,
-        "inputs": {table: [record.run_id for record in records] for table, records in producers.items()},
-        "files": [[file.path, file.size, file.modified] for file in plan.files],
-        "code": code_version(),
-    })
+    return fingerprint(
+        {
+            "pipeline": context.pipeline.pipeline,
+            "step": plan.step,
+            "subject": plan.subject,
+            "interval": "static" if plan.static else [plan.interval.start, plan.interval.end],
+            "config": plan.config,
+            "identity": plan.identity,
+            "inputs": {table: [record.run_id for record in records] for table, records in producers.items()},
+            "files": [[file.path, file.size, file.modified] for file in plan.files],
+            "code": code_version(),
+        }
+    )
 
 
 def _record(
@@ -171,7 +174,8 @@ def _record(
     wishes = {wish.table: wish for wish in plan.reads}
     inputs = tuple(
         TableVersion(table, pinned_version(table, records), None, _iso(wishes[table].since), _iso(wishes[table].until))
-        for table, records in producers.items() if records
+        for table, records in producers.items()
+        if records
     )
     return RunRecord(
         run_id=run_id,
@@ -183,7 +187,7 @@ def _record(
         interval_end="" if plan.static else plan.interval.end.isoformat(),
         status=status,
         code_version=code_version(),
-        config_fingerprint=fingerprint(plan.config),
+        config=plan.config,
         seed=context.pipeline.model.seed,
         started_at=_now(),
         seconds=0.0,

@@ -163,8 +163,9 @@ class Session:
     def _needed(self, step: str, interval: Interval) -> RunRecord:
         found = self.context.ledger.latest(step, interval=interval.label)
         if found is None:
-            raise PerdureError(f"{interval} has no completed {step} run yet; start it with: "
-                               f"{command(self.context, step, interval)}")
+            raise PerdureError(
+                f"{interval} has no completed {step} run yet; start it with: {command(self.context, step, interval)}"
+            )
         return found
 
     def _one(self, plan: Plan, note: str = "") -> RunRecord:
@@ -187,3 +188,8 @@ def due(context: Context, first: str | None = None, last: str | None = None) -> 
     if final.start < begin.start:
         raise UsageError(f"no complete interval between {begin} and {final.end:%Y-%m-%dT%H:%M}")
     return begin.through(final)
+
+
+def latest_due(context: Context) -> Interval:
+    """The last complete interval: what a step without --interval works on."""
+    return list(due(context))[-1]

@@ -70,8 +70,14 @@ def validate(context: Context, name: str, interval: Interval) -> Plan:
         return step(raw, source=name, config=source, suite=suite, interval=interval)
 
     return Plan(
-        "validate", interval, {"source": plain(source), "suite": suite}, call,
-        subject=name, reads=(wish,), latest_only=(f"raw_{name}",), static=source.static,
+        "validate",
+        interval,
+        {"source": plain(source), "suite": suite},
+        call,
+        subject=name,
+        reads=(wish,),
+        latest_only=(f"raw_{name}",),
+        static=source.static,
     )
 
 
@@ -88,12 +94,18 @@ def featurize(context: Context, interval: Interval) -> Plan:
     """Validated sources to `features` and `labels`, point-in-time."""
     pipeline = context.pipeline
     since = pipeline.features.lookback.before(interval.start)
-    reads = tuple(Read(name, source.event_time, None if source.static else since, None if source.static else interval.end)
-                  for name, source in pipeline.sources.items())
+    reads = tuple(
+        Read(name, source.event_time, None if source.static else since, None if source.static else interval.end)
+        for name, source in pipeline.sources.items()
+    )
     config = {
-        "features": plain(pipeline.features), "label": plain(pipeline.label), "sql": pipeline.reads_sql(),
-        "sources": {name: [source.columns, source.event_time, str(source.available_after)]
-                    for name, source in pipeline.sources.items()},
+        "features": plain(pipeline.features),
+        "label": plain(pipeline.label),
+        "sql": pipeline.reads_sql(),
+        "sources": {
+            name: [source.columns, source.event_time, str(source.available_after)]
+            for name, source in pipeline.sources.items()
+        },
     }
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
@@ -128,7 +140,10 @@ def train(context: Context, interval: Interval) -> Plan:
 
     config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": plain(pipeline.monitor)}
     return Plan(
-        "train", interval, config, call,
+        "train",
+        interval,
+        config,
+        call,
         reads=_rows(pipeline, pipeline.train.window.before(cut), cut),
         finish=lambda result, run_id: finish_training(context, interval, result, run_id),
     )
@@ -142,15 +157,24 @@ def evaluate(context: Context, interval: Interval, trained: Any, champion: Champ
         from perdure.steps.evaluate import evaluate as step
 
         return step(
-            inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut,
+            inputs["features"],
+            inputs["labels"],
+            pipeline=pipeline,
+            cut=cut,
             candidate=context.tracking.load(str(trained.facts["model_version"])),
             champion=context.tracking.load(champion.version) if champion else None,
         )
 
     config = {**_model_config(pipeline), "gate": plain(pipeline.gate), "holdout": str(pipeline.train.holdout)}
     identity = [trained.run_id, champion.train.run_id if champion else None]
-    return Plan("evaluate", interval, config, call, identity=identity,
-                reads=_rows(pipeline, pipeline.train.holdout.before(cut), cut))
+    return Plan(
+        "evaluate",
+        interval,
+        config,
+        call,
+        identity=identity,
+        reads=_rows(pipeline, pipeline.train.holdout.before(cut), cut),
+    )
 
 
 def score(context: Context, interval: Interval, champion: Champion) -> Plan:
@@ -176,14 +200,26 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
         from perdure.steps.performance import performance as step
 
         return step(
-            inputs["predictions"], inputs["labels"], inputs["features"],
-            pipeline=pipeline, interval=interval, known_at=known_at.end,
+            inputs["predictions"],
+            inputs["labels"],
+            inputs["features"],
+            pipeline=pipeline,
+            interval=interval,
+            known_at=known_at.end,
         )
 
     config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
     wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
-    return Plan("performance", interval, config, call, subject=f"known at {known_at.end:%Y-%m-%dT%H:%M}",
-                reads=(wish, labels, features), latest_only=("predictions",), identity=known_at.end)
+    return Plan(
+        "performance",
+        interval,
+        config,
+        call,
+        subject=f"known at {known_at.end:%Y-%m-%dT%H:%M}",
+        reads=(wish, labels, features),
+        latest_only=("predictions",),
+        identity=known_at.end,
+    )
 
 
 def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
@@ -196,14 +232,24 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
         from perdure.steps import monitor as step
 
         return step.monitor(
-            inputs["features"], inputs["predictions"], inputs["labels"],
+            inputs["features"],
+            inputs["predictions"],
+            inputs["labels"],
             reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
-            pipeline=pipeline, interval=interval,
+            pipeline=pipeline,
+            interval=interval,
         )
 
     config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
     wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
     identity = [champion.train.run_id, previous.run_id if previous else None]
-    return Plan("monitor", interval, config, call, identity=identity,
-                reads=(features, wish, labels), latest_only=("predictions",))
+    return Plan(
+        "monitor",
+        interval,
+        config,
+        call,
+        identity=identity,
+        reads=(features, wish, labels),
+        latest_only=("predictions",),
+    )

@@ -58,4 +58,6 @@ class Progress:
 
     def trial(self, trial: Any, best: Any) -> None:
         """A finished trial of the search and the best so far."""
-        self.say(f"          trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f}  best {best.loss:.4f} ({best.family})")
+        self.say(
+            f"          trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f}  best {best.loss:.4f} ({best.family})"
+        )

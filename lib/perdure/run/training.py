@@ -39,8 +39,14 @@ def _log(context: Context, interval: Interval, result: StepResult, run_id: str) 
     return TrainingLog(
         run_id=run_id,
         name=f"train {interval.label}",
-        params={"family": trained.family, **{f"{trained.family}.{key}": value for key, value in trained.params.items()},
-                "seed": pipeline.model.seed, "since": facts["since"], "until": facts["until"], "rows": facts["rows"]},
+        params={
+            "family": trained.family,
+            **{f"{trained.family}.{key}": value for key, value in trained.params.items()},
+            "seed": pipeline.model.seed,
+            "since": facts["since"],
+            "until": facts["until"],
+            "rows": facts["rows"],
+        },
         metrics={key: value for key, value in (facts.get("metrics") or {}).items() if isinstance(value, (int, float))},
         tags=tags,
         trials=[_trial(trial) for trial in trained.trials],

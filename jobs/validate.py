@@ -1,0 +1,6 @@
+"""Job: see `./spark-submit.sh jobs/validate.py --help`."""
+
+from perdure.cli import validate
+
+if __name__ == "__main__":
+    validate()
