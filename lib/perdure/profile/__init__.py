@@ -1,0 +1,9 @@
+"""Mergeable states of a column, one kind a file, and the one scan that fills them. Only `scan` imports
+pyspark.
+
+A new state is one file here: a class (see `perdure.core.protocols.State`) named by the module's `STATE`, and
+`start(column)`, which gives its empty value for a `profile.Column`, or None where it has nothing to say about
+it.
+"""
+
+HELPERS = ("profile", "scan")

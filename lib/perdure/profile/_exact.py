@@ -1,0 +1,106 @@
+"""Exact sums of floating-point numbers: the same whatever the order and the batches, as a monoid asks.
+
+A float64 is a whole number of at most 53 bits times a power of two. Sums are kept as such a pair of unlimited
+size, so nothing is rounded before the mean or the variance is asked for. (The idea of Kulisch's long
+accumulator.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_HALF = 27  # bits of the lower half of a 53-bit mantissa
+_WORD = 26  # products are cut into words of this many bits, so that a batch of words sums exactly in float64
+_BATCH = 1 << 20
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The number `mantissa * 2**exponent`; the mantissa is odd, or both are zero."""
+
+    mantissa: int = 0
+    exponent: int = 0
+
+    def __add__(self, other: Exact) -> Exact:
+        low = min(self.exponent, other.exponent)
+        return exact(
+            (self.mantissa << (self.exponent - low)) + (other.mantissa << (other.exponent - low)), low
+        )
+
+    def fraction(self) -> Fraction:
+        """The number, still exact."""
+        if self.exponent >= 0:
+            return Fraction(self.mantissa << self.exponent)
+        return Fraction(self.mantissa, 1 << -self.exponent)
+
+    def __str__(self) -> str:
+        """As `parse` reads it: hexadecimal mantissa, `p`, exponent."""
+        return f"{self.mantissa:x}p{self.exponent}"
+
+    @classmethod
+    def parse(cls, text: str) -> Exact:
+        """From `str(self)`."""
+        mantissa, exponent = text.split("p")
+        return cls(int(mantissa, 16), int(exponent))
+
+
+ZERO = Exact()
+
+
+def exact(mantissa: int, exponent: int) -> Exact:
+    """`mantissa * 2**exponent` in its one normal form."""
+    if mantissa == 0:
+        return ZERO
+    zeros = (mantissa & -mantissa).bit_length() - 1
+    return Exact(mantissa >> zeros, exponent + zeros)
+
+
+def sums(values: NDArray[np.float64]) -> tuple[Exact, Exact]:
+    """The exact sum, and the exact sum of squares, of finite values."""
+    total, squares = ZERO, ZERO
+    for start in range(0, len(values), _BATCH):
+        first, second = _batch(values[start : start + _BATCH])
+        total, squares = total + first, squares + second
+    return total, squares
+
+
+def _batch(values: NDArray[np.float64]) -> tuple[Exact, Exact]:
+    biggest = float(np.abs(values).max())
+    if biggest * biggest * len(values) < 2.0**62:
+        whole = values.astype(np.int64)
+        if np.array_equal(whole, values):
+            return exact(int(whole.sum()), 0), exact(int(np.dot(whole, whole)), 0)
+    fraction, exponents = np.frexp(values)
+    mantissas = np.ldexp(fraction, 53).astype(np.int64)
+    lowest = int(exponents.min())
+    groups = exponents - lowest
+    high, low = mantissas >> _HALF, mantissas & ((1 << _HALF) - 1)
+    total = _grouped(groups, ((high, _HALF), (low, 0)), 1)
+    squares = _grouped(groups, ((high * high, 2 * _HALF), (high * low, _HALF + 1), (low * low, 0)), 2)
+    return exact(total, lowest - 53), exact(squares, 2 * (lowest - 53))
+
+
+def _grouped(groups: NDArray[np.int32], parts: Iterable[tuple[NDArray[np.int64], int]], power: int) -> int:
+    """Sum over values of (sum of part * 2**shift) * 2**(power * group)."""
+    result = 0
+    for part, shift in parts:
+        words = (
+            (part >> (2 * _WORD), 2 * _WORD),
+            ((part >> _WORD) & ((1 << _WORD) - 1), _WORD),
+            (part & ((1 << _WORD) - 1), 0),
+        )
+        for word, offset in words:
+            if not word.any():
+                continue
+            for group, count in enumerate(np.bincount(groups, weights=word)):
+                if count:
+                    result += int(count) << (shift + offset + power * group)
+    return result
