@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from perdure.core.errors import UsageError
 from perdure.core.interval import Duration, Interval, parse_time
 
-WIDTHS = [Duration.parse(text) for text in ("1 month", "3 months", "1 day", "2 weeks", "6 hours", "15 minutes", "1 year")]
+WIDTHS = [
+    Duration.parse(text) for text in ("1 month", "3 months", "1 day", "2 weeks", "6 hours", "15 minutes", "1 year")
+]
 times = st.datetimes(datetime(1990, 1, 1), datetime(2060, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001
 
 

@@ -12,12 +12,25 @@ facts = st.dictionaries(text, st.none() | st.booleans() | st.integers() | text, 
 
 def record(**changes: object) -> RunRecord:
     values: dict[str, object] = {
-        "run_id": "a" * 64, "pipeline": "p", "step": "train", "subject": "", "interval": "2013-01",
-        "interval_start": "2013-01-01T00:00:00+00:00", "interval_end": "2013-02-01T00:00:00+00:00", "status": "done",
-        "code_version": "c", "config": {"b": 1, "a": [2]}, "seed": 42, "started_at": "2013-02-01T00:00:00+00:00",
-        "seconds": 1.5, "who": "me@here", "target": "local",
-        "inputs": (TableVersion("features", 3, None, "2013", None),), "files": (FileVersion("/x.csv", 10, 99),),
-        "outputs": (TableVersion("profiles", 1, 17),), "gate": GateResult("g", (GateLine("r", False, "1", "< 1"),)),
+        "run_id": "a" * 64,
+        "pipeline": "p",
+        "step": "train",
+        "subject": "",
+        "interval": "2013-01",
+        "interval_start": "2013-01-01T00:00:00+00:00",
+        "interval_end": "2013-02-01T00:00:00+00:00",
+        "status": "done",
+        "code_version": "c",
+        "config": {"b": 1, "a": [2]},
+        "seed": 42,
+        "started_at": "2013-02-01T00:00:00+00:00",
+        "seconds": 1.5,
+        "who": "me@here",
+        "target": "local",
+        "inputs": (TableVersion("features", 3, None, "2013", None),),
+        "files": (FileVersion("/x.csv", 10, 99),),
+        "outputs": (TableVersion("profiles", 1, 17),),
+        "gate": GateResult("g", (GateLine("r", False, "1", "< 1"),)),
     }
     return RunRecord(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import (
     BaseModel,
@@ -206,7 +206,7 @@ def _condition_tag(value: Any) -> str | None:
     return next((name for name in _CONDITIONS if name in keys), None)
 
 
-_TAGGED = Union[
+_Tagged: TypeAlias = Union[  # noqa: UP007
     Annotated[Drift, Tag("drift")],
     Annotated[Realised, Tag("realised")],
     Annotated[Age, Tag("age")],
@@ -215,7 +215,7 @@ _TAGGED = Union[
     Annotated[AllOf, Tag("all")],
 ]
 Condition = Annotated[
-    _TAGGED,
+    _Tagged,
     Discriminator(
         _condition_tag,
         custom_error_type="condition",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -300,3 +301,8 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
 
     known = [field.alias or name for name, field in section.model_fields.items()]
     return [name for name in known if name not in ("root", "target")]
+
+
+if __name__ == "__main__":
+    schema_file = Path(__file__).parents[3] / "docs" / "pipeline.schema.json"
+    schema_file.write_text(json.dumps(json_schema(), indent=2) + "\n", encoding="utf-8")
