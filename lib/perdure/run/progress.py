@@ -58,6 +58,5 @@ class Progress:
 
     def trial(self, trial: Any, best: Any) -> None:
         """A finished trial of the search and the best so far."""
-        self.say(
-            f"          trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f}  best {best.loss:.4f} ({best.family})"
-        )
+        found = f"trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f}"
+        self.say(f"          {found}  best {best.loss:.4f} ({best.family})")
