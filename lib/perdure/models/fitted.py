@@ -1,0 +1,103 @@
+"""Fitted models: one PipelineModel from raw feature rows to predictions, how it scores, and what it leans on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from perdure.core import registry
+from perdure.core.errors import UsageError
+from perdure.core.space import Params
+
+from .prepare import Preparation
+
+if TYPE_CHECKING:
+    from pyspark.ml import Estimator, PipelineModel, Transformer
+    from pyspark.sql import Column, DataFrame
+
+
+def family(name: str, task: str) -> ModuleType:
+    """The registered family `name`, of type `perdure.core.protocols.ModelFamily`. Raises UsageError when there is
+    none, or when it can't do `task`."""
+    found = registry.load("perdure.models", name)
+    if task not in found.tasks:
+        able = [other for other in registry.names("perdure.models")
+                if task in registry.load("perdure.models", other).tasks]
+        raise UsageError(f"the model family '{name}' does {', '.join(found.tasks)}, not {task}; "
+                         f"these do: {', '.join(able)}")
+    return found
+
+
+def estimator(name: str, params: Params, task: str, *, seed: int, bins: int) -> Estimator[Any]:
+    """The unfitted estimator of a family; `bins` is `Preparation.bins`, for those that cut numbers into bins."""
+    unfitted: Estimator[Any] = family(name, task).estimator(params, task, seed)
+    if unfitted.hasParam("maxBins"):
+        unfitted.set(unfitted.getParam("maxBins"), bins)
+    return unfitted
+
+
+def assemble(preparation: Preparation, rows: DataFrame, encoding: str, model: Transformer) -> PipelineModel:
+    """One model from raw rows to `prediction` (and `probability`). `rows` gives the raw schema only."""
+    from pyspark.ml import PipelineModel
+
+    return PipelineModel(stages=[*preparation.stages(rows, encoding), model])
+
+
+def predict(model: Transformer, rows: DataFrame, task: str) -> DataFrame:
+    """`rows` with `prediction` (double) and `probability` (double, of class 1; null for regression) added; the
+    vectors on the way are dropped. Columns of these names that `rows` has already are replaced."""
+    from pyspark.sql import functions as F
+
+    plain = rows.drop("prediction", "probability", "rawPrediction", "features")
+    scored = model.transform(plain)
+    probability = class_one() if task == "binary" else F.lit(None).cast("double")
+    return scored.select(*(F.col(f"`{name}`") for name in plain.columns), "prediction",
+                         probability.alias("probability"))
+
+
+def class_one() -> Column:
+    """The probability of class 1, from MLlib's vector column `probability`."""
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as F
+
+    return F.get(vector_to_array(F.col("probability")), 1)
+
+
+def importance(model: Any, slots: list[str], vectors: DataFrame) -> dict[str, float]:
+    """How much the model leans on each raw column, as shares that sum to 1, largest first (ties by name).
+
+    Trees: MLlib's `featureImportances` (impurity decrease). Linear models: |coefficient| times the standard deviation
+    of its input over `vectors` (column `features`; one job). Places that come from one raw column are added.
+    An empty result when the model offers neither.
+    """
+    weights = _weights(model, vectors)
+    totals: dict[str, float] = dict.fromkeys(slots, 0.0)
+    for name, weight in zip(slots, weights):
+        totals[name] += float(weight)
+    whole = sum(totals.values())
+    if not whole:
+        return {}
+    return {name: value / whole for name, value in sorted(totals.items(), key=lambda item: (-item[1], item[0]))}
+
+
+def _weights(model: Any, vectors: DataFrame) -> list[float]:
+    if hasattr(model, "featureImportances"):
+        return list(model.featureImportances.toArray())
+    if not hasattr(model, "coefficients"):
+        return []
+    from pyspark.ml.stat import Summarizer
+    from pyspark.sql import functions as F
+
+    spread = vectors.select(Summarizer.std(F.col("features")).alias("std")).collect()[0]["std"]
+    return [abs(weight) * width for weight, width in zip(model.coefficients.toArray(), spread.toArray())]
+
+
+def sizes(model: Any) -> Mapping[str, int]:
+    """How big a fitted family model is: trees and nodes, or coefficients that aren't zero."""
+    if hasattr(model, "totalNumNodes"):
+        return {"trees": model.getNumTrees if not callable(model.getNumTrees) else model.getNumTrees(),
+                "nodes": model.totalNumNodes}
+    if hasattr(model, "coefficients"):
+        return {"coefficients": int((model.coefficients.toArray() != 0).sum())}
+    return {}

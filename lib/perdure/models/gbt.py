@@ -1,0 +1,28 @@
+"""Gradient-boosted trees. Categories stay single columns; the trees split on sets of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from perdure.core.space import Integer, LogUniform, Params, Space
+
+if TYPE_CHECKING:
+    from pyspark.ml import Estimator
+
+tasks = ("binary", "regression")
+encoding: Literal["onehot", "index"] = "index"
+space: Space = {
+    "maxIter": Integer(10, 30, 5),
+    "maxDepth": Integer(3, 6),
+    "stepSize": LogUniform(0.05, 0.4),
+    "minInstancesPerNode": Integer(5, 50, 5),
+}
+
+
+def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
+    """An unfitted `GBTClassifier` (binary) or `GBTRegressor`. Each tree sees a sample of 70 % of the rows."""
+    from pyspark.ml.classification import GBTClassifier
+    from pyspark.ml.regression import GBTRegressor
+
+    kind: Any = GBTClassifier if task == "binary" else GBTRegressor
+    return kind(seed=seed, subsamplingRate=0.7, **params)

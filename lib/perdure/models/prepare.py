@@ -1,0 +1,165 @@
+"""From raw feature rows to the vectors that the families train on. Fitted once a training, shared by all trials.
+
+Numbers and booleans: not-a-number and infinity count as missing; missing becomes the column's median, with an
+indicator (1 = was missing) where the training rows have missing values. Strings: the `MAX_CATEGORIES` most frequent
+values, missing being a value of its own; rarer and unseen ones share one further category. Other types (timestamps,
+dates, nested) are not features. Everything is plain MLlib stages, so a fitted model scores raw rows wherever
+Spark runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perdure.core.errors import PerdureError
+
+if TYPE_CHECKING:
+    from pyspark.ml import Transformer
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import DataType, StructType
+
+# Trees need at least as many bins as categories, and every number is cut into that many bins too.
+MAX_CATEGORIES = 63
+MISSING = "(missing)"
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What was learnt from the training rows: medians, which columns have missing values, the categories."""
+
+    medians: Mapping[str, float]
+    indicators: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+
+    @property
+    def bins(self) -> int:
+        """The bins that trees need: the most categories of any column, the shared one included; 32 at least."""
+        return max([32, *(len(values) + 1 for values in self.categories.values())])
+
+    def stages(self, rows: DataFrame, encoding: str, output: str = "features") -> list[Transformer]:
+        """Fitted MLlib stages from rows with the raw columns to the vector column `output`. `rows` gives the schema
+        only. `encoding`: "onehot" (a column a category) or "index" (one column, marked as nominal)."""
+        return [*self._shared(rows, onehot=encoding == "onehot"), self._assembler(encoding, output)]
+
+    def slots(self, encoding: str) -> list[str]:
+        """The raw column that each place of the vector comes from."""
+        numbers = [*self.medians, *self.indicators]
+        if encoding == "index":
+            return [*numbers, *self.categories]
+        return [*numbers, *(name for name, values in self.categories.items() for _ in range(len(values)))]
+
+    def apply(self, rows: DataFrame, encodings: Sequence[str]) -> DataFrame:
+        """`rows` with a vector column `features_<encoding>` for each encoding."""
+        stages = self._shared(rows, onehot="onehot" in encodings)
+        stages += [self._assembler(encoding, f"features_{encoding}") for encoding in encodings]
+        for stage in stages:
+            rows = stage.transform(rows)
+        return rows
+
+    def _shared(self, rows: DataFrame, *, onehot: bool) -> list[Transformer]:
+        from pyspark.ml.feature import OneHotEncoder, SQLTransformer, StringIndexerModel
+
+        stages: list[Transformer] = [SQLTransformer(statement=self._statement())]
+        if not self.categories:
+            return stages
+        places = range(len(self.categories))
+        indexer = StringIndexerModel.from_arrays_of_labels(
+            [list(values) for values in self.categories.values()], [f"_text_{i}" for i in places],
+            [f"_index_{i}" for i in places], handleInvalid="keep")
+        stages.append(indexer)
+        if onehot:
+            # The indexer's metadata tells the categories, so this fit starts no job. The shared category is dropped:
+            # all places zero mean it.
+            indexed = indexer.transform(stages[0].transform(rows.limit(0)))
+            encoder = OneHotEncoder(inputCols=[f"_index_{i}" for i in places],
+                                    outputCols=[f"_onehot_{i}" for i in places])
+            stages.append(encoder.fit(indexed))
+        return stages
+
+    def _assembler(self, encoding: str, output: str) -> Transformer:
+        from pyspark.ml.feature import VectorAssembler
+
+        numbers = [f"_number_{i}" for i in range(len(self.medians))]
+        missing = [f"_missing_{i}" for i in range(len(self.indicators))]
+        texts = [f"_{encoding}_{i}" for i in range(len(self.categories))]
+        return VectorAssembler(inputCols=[*numbers, *missing, *texts], outputCol=output)
+
+    def _statement(self) -> str:
+        parts = [f"coalesce({_number(name)}, double('{median!r}')) AS _number_{i}"
+                 for i, (name, median) in enumerate(self.medians.items())]
+        parts += [f"CAST({_number(name)} IS NULL AS DOUBLE) AS _missing_{i}" for i, name in enumerate(self.indicators)]
+        parts += [f"{_text(name)} AS _text_{i}" for i, name in enumerate(self.categories)]
+        return f"SELECT *, {', '.join(parts)} FROM __THIS__"
+
+
+def usable(schema: StructType, exclude: Sequence[str]) -> dict[str, str]:
+    """The feature columns of a table: name to SQL type, in the table's order. Columns in `exclude`, those whose name
+    begins with `_`, and those that are neither numbers, booleans nor strings are left out."""
+    return {field.name: field.dataType.simpleString() for field in schema
+            if field.name not in exclude and not field.name.startswith("_") and _kind(field.dataType)}
+
+
+def fit(rows: DataFrame, columns: Sequence[str]) -> Preparation:
+    """Learn the preparation of `columns` from the training rows, in two passes (one without string columns).
+
+    Medians are within 0.1 % of rank. Categories are ordered by frequency, then by name. Raises PerdureError when no
+    column can be a feature."""
+    kinds = {name: _kind(rows.schema[name].dataType) for name in columns}
+    numbers = [name for name in columns if kinds[name] == "number"]
+    texts = [name for name in columns if kinds[name] == "text"]
+    if not numbers and not texts:
+        raise PerdureError("a model needs at least one feature that is a number, a boolean or a string; found none")
+    medians, indicators = _numbers(rows, numbers)
+    return Preparation(medians, indicators, _categories(rows, texts))
+
+
+def _numbers(rows: DataFrame, names: list[str]) -> tuple[dict[str, float], tuple[str, ...]]:
+    from pyspark.sql import functions as F
+
+    if not names:
+        return {}, ()
+    measures = [part for i, name in enumerate(names) for part in (
+        F.expr(f"percentile_approx({_number(name)}, 0.5, 1000)").alias(f"median_{i}"),
+        F.expr(f"count_if({_number(name)} IS NULL)").alias(f"missing_{i}"))]
+    found: dict[str, Any] = rows.agg(*measures).collect()[0].asDict()
+    medians = {name: float(found[f"median_{i}"] or 0.0) for i, name in enumerate(names)}
+    return medians, tuple(name for i, name in enumerate(names) if found[f"missing_{i}"])
+
+
+def _categories(rows: DataFrame, names: list[str]) -> dict[str, tuple[str, ...]]:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    if not names:
+        return {}
+    pairs = F.array(*(F.struct(F.lit(i).alias("place"), F.expr(_text(name)).alias("value"))
+                      for i, name in enumerate(names)))
+    counts = rows.select(F.inline(pairs)).groupBy("place", "value").count()
+    order = Window.partitionBy("place").orderBy(F.desc("count"), "value")
+    top = counts.withColumn("rank", F.row_number().over(order)).where(f"rank <= {MAX_CATEGORIES}").collect()
+    top.sort(key=lambda row: (row["place"], row["rank"]))
+    return {name: tuple(row["value"] for row in top if row["place"] == i) for i, name in enumerate(names)}
+
+
+def _kind(kind: DataType) -> str:
+    from pyspark.sql.types import BooleanType, NumericType, StringType
+
+    if isinstance(kind, (NumericType, BooleanType)):
+        return "number"
+    return "text" if isinstance(kind, StringType) else ""
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _number(name: str) -> str:
+    # Not-a-number is greater than infinity in Spark's order, so one comparison leaves the finite numbers.
+    number = f"CAST({_quoted(name)} AS DOUBLE)"
+    return f"IF(abs({number}) < double('infinity'), {number}, NULL)"
+
+
+def _text(name: str) -> str:
+    return f"coalesce({_quoted(name)}, '{MISSING}')"

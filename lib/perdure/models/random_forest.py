@@ -1,0 +1,28 @@
+"""Random forest. Categories stay single columns; the trees split on sets of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from perdure.core.space import Choice, Integer, Params, Space
+
+if TYPE_CHECKING:
+    from pyspark.ml import Estimator
+
+tasks = ("binary", "regression")
+encoding: Literal["onehot", "index"] = "index"
+space: Space = {
+    "numTrees": Integer(20, 50, 10),
+    "maxDepth": Integer(5, 10),
+    "minInstancesPerNode": Integer(5, 50, 5),
+    "featureSubsetStrategy": Choice(("sqrt", "onethird")),
+}
+
+
+def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
+    """An unfitted `RandomForestClassifier` (binary) or `RandomForestRegressor`. Trees see samples of 70 % of the rows."""
+    from pyspark.ml.classification import RandomForestClassifier
+    from pyspark.ml.regression import RandomForestRegressor
+
+    kind: Any = RandomForestClassifier if task == "binary" else RandomForestRegressor
+    return kind(seed=seed, subsamplingRate=0.7, **params)
