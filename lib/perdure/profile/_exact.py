@@ -31,9 +31,7 @@ class Exact:
 
     def __add__(self, other: Exact) -> Exact:
         low = min(self.exponent, other.exponent)
-        return exact(
-            (self.mantissa << (self.exponent - low)) + (other.mantissa << (other.exponent - low)), low
-        )
+        return exact((self.mantissa << (self.exponent - low)) + (other.mantissa << (other.exponent - low)), low)
 
     def fraction(self) -> Fraction:
         """The number, still exact."""

@@ -50,9 +50,7 @@ def counted(values: pa.Array) -> dict[str, int]:
 def check_like(left: object, right: object, *parameters: str) -> None:
     """Raise ValueError unless both are of one class and agree in the named parameters."""
     if type(left) is not type(right):
-        raise ValueError(
-            f"only states of one kind add, found {type(left).__name__} and {type(right).__name__}"
-        )
+        raise ValueError(f"only states of one kind add, found {type(left).__name__} and {type(right).__name__}")
     for name in parameters:
         ours, theirs = getattr(left, name), getattr(right, name)
         if ours != theirs:

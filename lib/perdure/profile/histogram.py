@@ -29,18 +29,12 @@ class Histogram:
     counts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if (
-            not self.edges
-            or not all(map(isfinite, self.edges))
-            or any(a >= b for a, b in pairwise(self.edges))
-        ):
+        if not self.edges or not all(map(isfinite, self.edges)) or any(a >= b for a, b in pairwise(self.edges)):
             raise ValueError(f"histogram edges must be finite and strictly rising, found {self.edges}")
         if not self.counts:
             object.__setattr__(self, "counts", (0,) * (len(self.edges) + 1))
         if len(self.counts) != len(self.edges) + 1:
-            raise ValueError(
-                f"{len(self.edges)} edges make {len(self.edges) + 1} cells, found {len(self.counts)}"
-            )
+            raise ValueError(f"{len(self.edges)} edges make {len(self.edges) + 1} cells, found {len(self.counts)}")
 
     def zero(self) -> Histogram:
         """The empty state over the same edges."""

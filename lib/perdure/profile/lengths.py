@@ -33,9 +33,7 @@ class Lengths:
         if not len(lengths):
             return self
         extremes = pc.min_max(lengths)
-        return self + Lengths(
-            len(lengths), pc.sum(lengths).as_py(), extremes["min"].as_py(), extremes["max"].as_py()
-        )
+        return self + Lengths(len(lengths), pc.sum(lengths).as_py(), extremes["min"].as_py(), extremes["max"].as_py())
 
     def __add__(self, other: Lengths) -> Lengths:
         check_like(self, other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
@@ -46,9 +47,11 @@ class Moments:
         infinite where its square is beyond a float."""
         if self.count < 2:
             return None
-        spread = self.squares.fraction() - self.total.fraction() ** 2 / self.count
+        spread = (self.squares.fraction() - self.total.fraction() ** 2 / self.count) / (self.count - 1)
+        # The root of a number near 1, scaled back: the square itself may be beyond a float where its root is not.
+        half = (spread.numerator.bit_length() - spread.denominator.bit_length()) // 2
         try:
-            return math.sqrt(spread / (self.count - 1))
+            return math.ldexp(math.sqrt(spread / Fraction(4) ** half), half)
         except OverflowError:
             return math.inf
 

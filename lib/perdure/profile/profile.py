@@ -67,9 +67,7 @@ class ColumnProfile:
         """The state of this class. Raises ValueError where the column lacks it."""
         state = self.get(kind)
         if state is None:
-            raise ValueError(
-                f"a {self.kind} column with {', '.join(self.states)} has no {kind.__name__} state"
-            )
+            raise ValueError(f"a {self.kind} column with {', '.join(self.states)} has no {kind.__name__} state")
         return state
 
     def zero(self) -> ColumnProfile:
@@ -111,12 +109,8 @@ class ColumnProfile:
         check_version(data, "column", 1)
         unknown = {stored["kind"] for stored in data["states"]} - members().keys()
         if unknown:
-            raise ValueError(
-                f"{_PACKAGE} has no {', '.join(sorted(unknown))}; it has: {', '.join(members())}"
-            )
-        states = {
-            stored["kind"]: members()[stored["kind"]].STATE.from_dict(stored) for stored in data["states"]
-        }
+            raise ValueError(f"{_PACKAGE} has no {', '.join(sorted(unknown))}; it has: {', '.join(members())}")
+        states = {stored["kind"]: members()[stored["kind"]].STATE.from_dict(stored) for stored in data["states"]}
         return cls(data["data_type"], data["column_kind"], states)
 
 

@@ -40,9 +40,7 @@ _PART, _ORDER, _SLICE = "__part", "__order", "__slice_"
 def kinds(df: DataFrame, columns: Iterable[str]) -> dict[str, tuple[str, Kind]]:
     """SQL type and kind of those columns that can be profiled: numbers, strings and booleans. Times, dates,
     binary and nested columns can't."""
-    found = {
-        name: (df.schema[name].dataType.simpleString(), _kind(df.schema[name].dataType)) for name in columns
-    }
+    found = {name: (df.schema[name].dataType.simpleString(), _kind(df.schema[name].dataType)) for name in columns}
     return {name: (data_type, kind) for name, (data_type, kind) in found.items() if kind is not None}
 
 
@@ -68,9 +66,7 @@ def plan(df: DataFrame, columns: Sequence[str]) -> Profile:
     summaries: dict[str, list[Any]] = {name: [] for name in known}
     for row in sorted(rows, key=lambda row: (row[_PART], row["name"])):
         summaries[row["name"]].append(json.loads(row["summary"]))
-    return Profile(
-        {name: ColumnProfile.start(_column(*known[name], found)) for name, found in summaries.items()}
-    )
+    return Profile({name: ColumnProfile.start(_column(*known[name], found)) for name, found in summaries.items()})
 
 
 def scan(df: DataFrame, zero: Profile, slices: Sequence[str] = ()) -> dict[Slice, Profile]:

@@ -1,0 +1,21 @@
+"""Hellinger distance: norm of the difference of the square roots of the shares, over the square root of 2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._cells import shares
+
+if TYPE_CHECKING:
+    from perdure.profile.profile import ColumnProfile
+
+threshold = 0.1
+applies_to = frozenset({"numeric", "categorical"})
+
+
+def statistic(reference: ColumnProfile, current: ColumnProfile) -> float | None:
+    """From 0 (the same) to 1 (nothing in common); None where a side has no values."""
+    found = shares(reference, current)
+    return None if found is None else float(np.linalg.norm(np.sqrt(found[0]) - np.sqrt(found[1])) / np.sqrt(2))
