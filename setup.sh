@@ -138,11 +138,27 @@ install_jars() {
     stat -c '%n %s %Y' "$home"/jars/delta-*.jar >"$home/jars.stamp"
 }
 
+# The archive of loaded classes (local-java.sh): one build at a time, put in place by a rename. Java 17 writes it when
+# the recorded run ends. It is only ever a gain, so a failure is noted, and not tried again until the set-up changes.
+build_archive() {  # key
+    local new=$home/classes.jsa.new
+    exec 8>"$home/classes.lock"
+    flock -n 8 || exit 0
+    rm -f "$new"
+    if PERDURE_DUMP_CLASSES=$new "$root/spark-submit.sh" --master 'local[1]' --driver-memory 1g \
+        "$root/lib/perdure/io/spark/warm_up.py" &>"$home/classes.log" && [[ -s $new ]]; then
+        mv "$new" "$home/classes.jsa" && printf '%s' "$1" >"$home/classes.jsa.key"
+    else
+        rm -f "$new"; touch "$home/classes.jsa.failed"
+    fi
+}
+
 main() {
     local lock=requirements.txt
     case ${1:-} in
         "") ;;
         dev) lock=requirements-dev.txt ;;
+        archive) build_archive "$2"; exit ;;
         *) say "usage: setup.sh [dev]"; exit 2 ;;
     esac
     mkdir -p "$home" 2>/dev/null && [[ -w $home ]] ||
@@ -156,6 +172,7 @@ main() {
         install_packages "$lock"
     choose_java
     install_jars
+    rm -f "$home/classes.jsa.failed"
     exec 9>&-
     ((SECONDS - started < 3)) || say "set up in $((SECONDS - started)) s"
 }
