@@ -1,7 +1,8 @@
 """Charts as inline SVG: Vega-Lite specifications, drawn without a browser or a network by vl-convert.
 
 Colours are CSS variables, so one drawing serves light and dark; text stays text. Every chart comes in a wide and a
-narrow drawing, of which the page's style shows one. No name from the data is ever part of an expression or a field name.
+narrow drawing, of which the page's style shows one. No name from the data is ever code:
+labels reach expressions as JSON literals, and field names are ours.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .drift import DistributionView
@@ -23,12 +24,12 @@ VEGA_LITE = "6.4"
 WIDE, NARROW = 1010, 318
 FAMILIES = 5
 _INK, _MUTED, _RULE = "var(--ink)", "var(--muted)", "var(--rule)"
+_TAG = re.compile(r"<[a-z][^<>]*>")
 _NOISE = re.compile(
-    r' (?:role|aria-[a-z]+|font-family|opacity="1"|stroke-miterlimit|pointer-events|class)(?:="[^"]*")?'
+    r" (?:role|aria-[a-z]+|font-family|stroke-miterlimit|pointer-events|class|xmlns(?::xlink)?|version"
+    r'|opacity(?=="1"))="[^"]*"'
 )
-_EMPTY = re.compile(
-    r'<path d=""(?: display="none")?/>|<path d="M0,0h0v0h0Z"/>|<path d="M0\.?5?,0\.?5?h[\d.]+v[\d.]+h-[\d.]+Z"/>'
-)
+_EMPTY = re.compile(r'<path d=""(?: display="none")?/>|<path d="M0(?:\.5)?,0(?:\.5)?h[\d.]+v[\d.]+h-?[\d.]+Z"/>')
 _DIGITS = re.compile(r"(\d+\.\d\d)\d+")
 _CONFIG: Spec = {
     "aria": False,
@@ -58,15 +59,12 @@ class Chart:
 
 
 def svg(spec: Spec) -> str:
-    """The drawing of a specification, made smaller: no attributes that inline SVG with a label of its own can do without."""
+    """The drawing of a specification, less all that inline SVG with a label of its own can do without."""
     import vl_convert
 
     text = vl_convert.vegalite_to_svg({**spec, "config": _CONFIG}, vl_version=VEGA_LITE)
-    text = _DIGITS.sub(r"\1", _NOISE.sub("", text))
-    text = _EMPTY.sub("", _EMPTY.sub("", text))
-    return text.replace('xmlns:xlink="http://www.w3.org/1999/xlink" ', "").replace(
-        'xmlns="http://www.w3.org/2000/svg" ', ""
-    )
+    text = _TAG.sub(lambda tag: _DIGITS.sub(r"\1", _NOISE.sub("", tag[0])), text)
+    return _EMPTY.sub("", text)
 
 
 def _both(spec: Spec, height: int, narrow: Spec | None = None) -> Chart:
@@ -98,8 +96,17 @@ def _time(periods: Sequence[Period], ticks: int) -> Spec:
 
 
 def performance(metric: MetricView, periods: Sequence[Period]) -> Chart:
-    """Expected and realised with their ranges; champions begin at the dashed lines, their promise is the dotted step."""
-    return _both(_performance(metric, periods, 14), 230, _performance(metric, periods, 6))
+    """Expected and realised with their ranges; champions begin at the dashed lines, their promise is dotted."""
+    both = zip(metric.realised, metric.expected, strict=True)
+    known = [n for n, (seen, told) in enumerate(both) if seen.value is not None or told.value is not None]
+    start = min([*known, *(mark.index for mark in metric.marks)])
+    shown = replace(
+        metric,
+        expected=metric.expected[start:],
+        realised=metric.realised[start:],
+        marks=tuple(replace(mark, index=mark.index - start) for mark in metric.marks),
+    )
+    return _both(_performance(shown, periods[start:], 14), 230, _performance(shown, periods[start:], 6))
 
 
 def _performance(metric: MetricView, periods: Sequence[Period], ticks: int) -> Spec:
@@ -172,11 +179,13 @@ def _runs(rows: list[Spec]) -> list[list[Spec]]:
 def _champions(metric: MetricView, count: int, x: Spec, y: Spec, labels: int) -> list[Spec]:
     marks = metric.marks
     ends = [mark.index for mark in marks[1:]] + [count]
-    rules = [{"x": mark.index - 0.5, "name": f"v{mark.version}"[:12]} for mark in marks]
+    rules: list[Spec] = [{"x": mark.index - 0.5, "name": f"v{mark.version}"[:12]} for mark in marks]
     named = rules[:: max(1, -(-len(rules) // labels))]
+    ahead = [rule for rule in named if rule["x"] > count - 1]
+    text = {"type": "text", "align": "left", "dx": 4, "baseline": "top", "y": 0, "fontWeight": "bold"}
     steps = [
         {"x": mark.index - 0.5, "x2": end - 0.5, "y": mark.promised}
-        for mark, end in zip(marks, ends)
+        for mark, end in zip(marks, ends, strict=True)
         if mark.promised is not None and end > mark.index
     ]
     layers: list[Spec] = [
@@ -185,12 +194,10 @@ def _champions(metric: MetricView, count: int, x: Spec, y: Spec, labels: int) ->
             "encoding": {"x": x},
             "mark": {"type": "rule", "color": _MUTED, "strokeDash": [3, 3], "opacity": 0.6},
         },
-        {
-            "data": {"values": named},
-            "encoding": {"x": x, "text": {"field": "name"}},
-            "mark": {"type": "text", "align": "left", "dx": 4, "baseline": "top", "y": 0, "fontWeight": "bold"},
-        },
     ]
+    for rows, mark in ((named[: len(named) - len(ahead)], text), (ahead, {**text, "align": "right", "dx": -4})):
+        encoding = {"x": x, "text": {"field": "name"}}
+        layers += [{"data": {"values": rows}, "encoding": encoding, "mark": mark}] if rows else []
     if steps:
         layers.append(
             {
@@ -209,7 +216,7 @@ def _champions(metric: MetricView, count: int, x: Spec, y: Spec, labels: int) ->
 
 
 def distribution(view: DistributionView) -> str:
-    """Shares of rows then (wide pale bars) and now (narrow strong ones). One drawing: it is small enough for a phone."""
+    """Shares of rows then (wide pale bars) and now (narrow strong ones). One drawing: it fits a phone."""
     return _histogram(view) if view.numeric else _bars(view)
 
 

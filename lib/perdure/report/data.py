@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Optional
+from typing import Any, Literal, TypeAlias
 
 from ..core.gate import GateResult
 from ..core.record import RunRecord
 
-Slice = Optional[tuple[str, str]]
+Slice: TypeAlias = "tuple[str, str] | None"
 Kind = Literal["expected", "realised"]
 
 

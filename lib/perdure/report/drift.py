@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .data import Distribution, Profile, ReportData
 from .timeline import Period, Timeline
@@ -137,10 +138,13 @@ def _distribution(item: Distribution, drift: float | None, history: tuple[Profil
     then, now = _shares(item.reference), _shares(item.current)
     if numeric:
         edges = tuple(_edge(edge) for edge in item.bins)
-        labels = [f"{low} to {high}" for low, high in zip(edges, edges[1:])]
-        bins = tuple(Bin(*parts) for parts in zip(labels, then, now))
+        labels = [f"{low} to {high}" for low, high in pairwise(edges)]
+        bins = tuple(Bin(*parts) for parts in zip(labels, then, now, strict=True))
     else:
-        edges, bins = (), _categories([Bin(str(name), *shares) for name, *shares in zip(item.bins, then, now)])
+        edges, bins = (
+            (),
+            _categories([Bin(str(name), *shares) for name, *shares in zip(item.bins, then, now, strict=True)]),
+        )
     return DistributionView(item.column, item.interval, numeric, bins, edges, drift, history)
 
 

@@ -30,8 +30,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Mark:
-    """A champion that begins to serve in the period with this index; `promised` is what the metric was on its own
-    held-out rows."""
+    """A champion that begins to serve in the period with this index (past the last: it has yet to);
+    `promised` is what the metric was on its own held-out rows."""
 
     index: int
     interval: str
@@ -185,8 +185,7 @@ def _marks(metric: str, data: ReportData, timeline: Timeline) -> tuple[Mark, ...
     marks = []
     for champion in sorted(data.champions, key=lambda item: (item.interval, item.at)):
         index = timeline.index_from(champion.interval)
-        if index < len(timeline.periods):
-            marks.append(Mark(index, champion.interval, champion.version, promised(data, champion.version, metric)))
+        marks.append(Mark(index, champion.interval, champion.version, promised(data, champion.version, metric)))
     return tuple(marks)
 
 
@@ -221,6 +220,7 @@ def _slice(row: Performance, overall: float, history: list[Performance], timelin
     small = smaller_is_better(row.metric)
     key, name = row.slice or ("", "")
     trend = _series([other for other in history if other.slice == row.slice], timeline)
+    start = min(timeline.index(other.interval) or 0 for other in history)
     return SliceView(
         key,
         name,
@@ -230,5 +230,5 @@ def _slice(row: Performance, overall: float, history: list[Performance], timelin
         row.rows,
         above if small else below,
         below if small else above,
-        tuple(point.value for point in trend),
+        tuple(point.value for point in trend[start:]),
     )

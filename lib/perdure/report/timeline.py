@@ -35,7 +35,7 @@ class Timeline:
     @classmethod
     def of(cls, data: ReportData) -> Timeline:
         """From everything in the report's data that has an interval."""
-        parts = (data.runs, data.performance, data.drift, data.decisions, data.champions)
+        parts = (data.runs, data.performance, data.drift, data.decisions)
         return cls(row.interval for part in parts for row in part)
 
     def index(self, label: str) -> int | None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from ..core.gate import GateLine
 from .data import Comparison, Decision, ReportData, Trial
-from .words import smaller_is_better
+from .words import TERMS, smaller_is_better
 
 TRAININGS = 12
 TRIALS = 30
 DECISIONS = 60
 EVIDENCE = 24
 _TEXT = 300
+METRICS = 6
 _QUIET = {("retrain", "keep")}
 
 
@@ -72,7 +73,8 @@ class DecisionsView:
 
 def trainings(data: ReportData) -> tuple[tuple[TrainingView, ...], int]:
     """The trainings, latest first, and how many earlier ones are left out."""
-    names = sorted({item.interval for item in (*data.trials, *data.comparisons)}, reverse=True)
+    intervals = {item.interval for item in data.trials} | {item.interval for item in data.comparisons}
+    names = sorted(intervals, reverse=True)
     return tuple(_training(name, data) for name in names[:TRAININGS]), len(names[TRAININGS:])
 
 
@@ -106,7 +108,8 @@ def _compared(comparison: Comparison | None) -> tuple[MetricRow, ...]:
         if candidate is not None and champion is not None:
             better = candidate < champion if smaller_is_better(name) else candidate > champion
         rows.append(MetricRow(name, candidate, champion, better))
-    return tuple(rows)
+    rows.sort(key=lambda row: row.metric not in TERMS)
+    return tuple(rows[:METRICS])
 
 
 def decisions(data: ReportData) -> DecisionsView:
@@ -126,8 +129,8 @@ def decisions(data: ReportData) -> DecisionsView:
         omitted=sum(row.count for row in rows[DECISIONS:]),
         asked=sum(item.kind == "retrain" for item in ordered),
         trained=sum((item.kind, item.decision) == ("retrain", "train") for item in ordered),
-        promoted=sum((item.kind, item.decision) == ("gate", "promote") for item in ordered),
-        refused=sum((item.kind, item.decision) == ("gate", "refuse") for item in ordered),
+        promoted=len({(item.interval, item.model_version) for item in ordered if item.decision == "promote"}),
+        refused=len({(item.interval, item.model_version) for item in ordered if item.decision == "refuse"}),
     )
 
 

@@ -36,7 +36,7 @@ def verdict(
     """The verdict from the sections' own figures, so that the top of the page never contradicts the rest."""
     status, headline, because = _state(data, metric, decisions)
     answers = (
-        ("Whom does it serve worse?", _slices(slices)),
+        ("For whom is it worse?", _slices(slices)),
         ("What changed in the data?", _drift(data, drift)),
         ("What was decided?", _decided(decisions)),
     )
@@ -51,7 +51,8 @@ def _state(data: ReportData, metric: MetricView | None, decisions: DecisionsView
     latest = metric.latest if metric else None
     if metric is None or latest is None or latest.value is None:
         return _waiting(data)
-    return _judged(data.pipeline, metric, latest, _promise(data, latest, metric))
+    status, headline, because = _judged(data.pipeline, metric, latest, _promise(data, latest, metric))
+    return status, headline, because + _newer(data, metric)
 
 
 def _why_none(decisions: DecisionsView) -> str:
@@ -98,6 +99,15 @@ def _judged(
         "bad": "The model is no longer as good as it should be.",
     }[status]
     return status, headline, _because(metric, latest, promise, worse, broken)
+
+
+def _newer(data: ReportData, metric: MetricView | None) -> str:
+    """A word on a champion that has taken over since the figures of the verdict."""
+    latest = metric.latest if metric else None
+    newest = max(data.champions, key=lambda item: (item.interval, item.at))
+    if latest is None or not latest.versions or newest.version in latest.versions:
+        return ""
+    return f" Version {newest.version} takes its place from {period(newest.interval)} on."
 
 
 def _covers(point: Point, value: float) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import drift, flow, performance, training
+from . import flow, performance, training
 from .data import PipelineFacts, ReportData
+from .drift import DistributionView, DriftView, distributions, heat
 from .timeline import Period, Timeline
 from .verdict import Verdict, verdict
 from .words import compact, figure, period, share, title
@@ -37,8 +38,8 @@ class View:
     periods: tuple[Period, ...]
     metrics: tuple[performance.MetricView, ...]
     slices: performance.SlicesView | None
-    drift: drift.DriftView | None
-    distributions: tuple[drift.DistributionView, ...]
+    drift: DriftView | None
+    distributions: tuple[DistributionView, ...]
     trainings: tuple[training.TrainingView, ...]
     trainings_omitted: int
     decisions: training.DecisionsView
@@ -51,7 +52,7 @@ def build(data: ReportData) -> View:
     timeline = Timeline.of(data)
     metrics = performance.metrics(data, timeline)
     own = next((item for item in metrics if item.metric == data.pipeline.metric), metrics[0] if metrics else None)
-    slices, heat = performance.slices(data, timeline), drift.heat(data, timeline)
+    slices, changes = performance.slices(data, timeline), heat(data, timeline)
     decisions, quality = training.decisions(data), flow.quality(data, timeline)
     trainings, omitted = training.trainings(data)
     trained = max(decisions.trained, len({item.interval for item in data.trials}))
@@ -65,14 +66,14 @@ def build(data: ReportData) -> View:
         intervals=len(timeline.labels),
         per_period=timeline.size,
         champion=performance.serving(data, timeline.labels[-1]) if periods else None,
-        verdict=verdict(data, own, slices, heat, decisions),
+        verdict=verdict(data, own, slices, changes, decisions),
         figures=_figures(data, own, quality, graph, (trained, promoted)),
         graph=graph,
         periods=periods,
         metrics=metrics,
         slices=slices,
-        drift=heat,
-        distributions=drift.distributions(data, heat),
+        drift=changes,
+        distributions=distributions(data, changes),
         trainings=trainings,
         trainings_omitted=omitted,
         decisions=decisions,

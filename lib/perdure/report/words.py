@@ -23,7 +23,7 @@ TERMS = {
     "log_loss": Term(
         "log loss",
         "How wrong the stated probabilities were, on average. 0 is perfect, 0.69 is what saying "
-        "“50 %” every time gets. Being sure and wrong costs most. Smaller is better.",
+        "“50%” every time gets. Being sure and wrong costs most. Smaller is better.",
     ),
     "roc_auc": Term(
         "AUC",
@@ -81,7 +81,7 @@ TERMS = {
     ),
     "gate": Term("gate", "The rules that a candidate must meet before it may serve."),
     "holdout": Term("held-out rows", "The latest rows of the training window, which the model never learned from."),
-    "band": Term("95 % range", "Where the true value lies in 19 of 20 cases, given how many rows were seen."),
+    "band": Term("95% range", "Where the true value lies in 19 of 20 cases, given how many rows were seen."),
     "importance": Term("weight in the model", "How much the champion relies on a feature: its share of all features."),
     "coverage": Term("outcomes known", "The share of predictions whose outcome has arrived."),
     "slice": Term("slice", "A part of the rows with one value in common, such as one carrier."),
@@ -175,15 +175,15 @@ def figure(value: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share in per cent: 0.4 %, 12 %, and < 0.1 % for what isn't quite nothing."""
+    """A share in per cent: 0.4%, 12%, and < 0.1% for what isn't quite nothing."""
     if value is None:
         return "–"
     percent = value * 100
     if 0 < percent < 0.1:
-        return "< 0.1 %"
+        return "< 0.1%"
     if 99.9 < percent < 100:
-        return "> 99.9 %"
-    return f"{percent:.0f} %" if percent >= 10 or percent == round(percent) else f"{percent:.1f} %"
+        return "> 99.9%"
+    return f"{percent:.0f}%" if percent >= 10 or percent == round(percent) else f"{percent:.1f}%"
 
 
 def duration(seconds: float | None) -> str:
