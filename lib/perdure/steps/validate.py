@@ -1,0 +1,153 @@
+"""The validate step: good rows go on, bad rows go to quarantine with what they failed, and the count closes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from perdure.core.config import Source
+from perdure.core.interval import Interval
+from perdure.core.protocols import StepResult, Write
+from perdure.quality.suites import rule_fingerprint
+from perdure.quality.validation import RowRule, Validation
+from perdure.quality.validation import validate as judge
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+FAILURES = (
+    "array<struct<expectation: string, column: string, value: string, severity: string, rule: string>>"
+)
+"""The type of `_warnings` and `_failures`."""
+
+_ORIGIN = ("_file", "_line", "_record")
+
+
+def validate(
+    raw: DataFrame, *, source: str, config: Source, suite: Mapping[str, Any] | None, interval: Interval
+) -> StepResult:
+    """Judges the interval's raw rows of one source.
+
+    `raw`: declared columns + `_file`, `_line`, `_record`, `_reject`. Writes `<source>` (declared columns + `_warnings`)
+    and `<source>_quarantine` (declared columns + `_file`, `_line`, `_record`, `_failures`). Facts: rows_in, good,
+    quarantined, duplicates (in = the sum of the others), and `result`, Great Expectations' own result as JSON.
+
+    Rows that could not be parsed, that lie outside the interval or lack an event time or a key are quarantined whatever
+    the suite says. Of rows with the same key that pass, the one least in the order of the declared columns stays.
+    Files that aren't per interval hold other intervals' rows, too: those are left out before anything is counted.
+    """
+    batch = raw
+    if config.event_time and "{interval}" not in config.path:
+        time = F.col(config.event_time)
+        batch = raw.filter(F.col("_reject").isNotNull() | time.isNull() | _within(time, interval))
+    own = _own_rules(config, interval)
+    found = judge(
+        batch,
+        suite,
+        own=own,
+        where=_judged_rows(config, interval),
+        key=config.key,
+        on_failure=config.on_failure,
+    )
+    good, bad = _parted(batch, config, found)
+    counts = found.counts
+    return StepResult(
+        writes=(Write(source, good), Write(f"{source}_quarantine", bad)),
+        facts={
+            "rows_in": counts.rows,
+            "good": counts.good,
+            "quarantined": counts.quarantined,
+            "duplicates": counts.duplicates,
+            "result": found.result,
+        },
+        gate=found.gate,
+    )
+
+
+def _within(time: Column, interval: Interval) -> Column:
+    return (time >= F.lit(interval.start)) & (time < F.lit(interval.end))
+
+
+def _parsed() -> Column:
+    return F.col("_reject").isNull()
+
+
+def _judged_rows(config: Source, interval: Interval) -> Column:
+    """The rows that the suite is asked about: parsed and in the interval."""
+    if config.event_time is None:
+        return _parsed()
+    return _parsed() & F.coalesce(_within(F.col(config.event_time), interval), F.lit(False))
+
+
+def _own_rules(config: Source, interval: Interval) -> list[RowRule]:
+    """What holds of every source's rows, suite or not."""
+    rules = [_own("parse", (), F.col("_reject").isNotNull(), F.col("_reject"))]
+    if config.event_time is not None:
+        time = F.col(config.event_time)
+        outside = time.isNull() | ~_within(time, interval)
+        rules.append(_own("event_time_in_interval", (config.event_time,), _parsed() & outside))
+    if config.key:
+        missing = F.lit(False)
+        for name in config.key:
+            missing = missing | F.col(name).isNull()
+        rules.append(_own("key_not_null", config.key, _parsed() & missing))
+    return rules
+
+
+def _own(name: str, columns: tuple[str, ...], condition: Column, value: Column | None = None) -> RowRule:
+    rule = rule_fingerprint({"type": name, "kwargs": {"columns": list(columns)}})
+    return RowRule(name, columns, "critical", rule, condition, 0, value)
+
+
+def _parted(batch: DataFrame, config: Source, found: Validation) -> tuple[DataFrame, DataFrame]:
+    """Good and quarantined rows. Only rules that were seen to fail are asked again."""
+    failing = [rule for rule in found.rules if rule.unexpected]
+    warnings = [rule for rule in failing if rule.severity == "warning"]
+    marked = batch.select(
+        *config.columns,
+        *_ORIGIN,
+        found.refused.alias("__refused"),
+        _failures([rule for rule in failing if rule.severity != "info"]).alias("_failures"),
+        _failures(warnings).alias("_warnings"),
+    )
+    bad = marked.filter("__refused").select(*config.columns, *_ORIGIN, "_failures")
+    good = marked.filter("NOT __refused").select(*config.columns, "_warnings")
+    return (_one_a_key(good, config) if found.counts.duplicates else good), bad
+
+
+def _failures(rules: Sequence[RowRule]) -> Column:
+    """An array with one struct for each rule that the row fails; empty when it fails none."""
+    if not rules:
+        return F.array().cast(FAILURES)
+    structs = [F.when(rule.condition, _failure(rule)) for rule in rules]
+    return F.array_compact(F.array(*structs)).cast(FAILURES)
+
+
+def _failure(rule: RowRule) -> Column:
+    return F.struct(
+        F.lit(rule.expectation).alias("expectation"),
+        F.lit(", ".join(rule.columns) or None).cast("string").alias("column"),
+        _value(rule).cast("string").alias("value"),
+        F.lit(rule.severity).alias("severity"),
+        F.lit(rule.rule).alias("rule"),
+    )
+
+
+def _value(rule: RowRule) -> Column:
+    """The row's value as text: of one column as it is, of several as a JSON object."""
+    if rule.value is not None:
+        return rule.value
+    if len(rule.columns) == 1:
+        return F.col(rule.columns[0])
+    return F.to_json(F.struct(*rule.columns), {"ignoreNullFields": "false"})
+
+
+def _one_a_key(rows: DataFrame, config: Source) -> DataFrame:
+    """Rows with the same key reduced to the least in the order of the declared columns, nulls last, so that the same
+    one stays whatever the order of files."""
+    order = [F.col(name).asc_nulls_last() for name in config.columns]
+    numbered = rows.withColumn("__copy", F.row_number().over(Window.partitionBy(*config.key).orderBy(*order)))
+    return numbered.filter("__copy = 1").drop("__copy")
