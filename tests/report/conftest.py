@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -19,10 +20,12 @@ from perdure.report.data import (
     Distribution,
     Drift,
     Importance,
+    Kind,
     Performance,
     PipelineFacts,
     Profile,
     ReportData,
+    Slice,
     Trial,
 )
 from perdure.report.render import render
@@ -35,69 +38,21 @@ LOSS = dict(zip(MONTHS[4:], (0.487, 0.556, 0.561, 0.482, 0.401, 0.428, 0.431, 0.
 AUC = dict(zip(MONTHS[4:], (0.703, 0.712, 0.716, 0.698, 0.674, 0.684, 0.689, 0.671), strict=True))
 EXPECTED = dict(zip(MONTHS[4:], (0.482, 0.541, 0.548, 0.494, 0.418, 0.425, 0.437, 0.547), strict=True))
 CHAMPIONS = {"1": "2013-05", "2": "2013-08", "4": "2013-12"}
-PROMISED = {"1": 0.497, "2": 0.512, "4": 0.476}
+# fmt: off
 COLUMNS = {  # yearly swing of the drift, weight in the model
-    "temp": (0.95, 0.05),
-    "dewp": (0.72, 0.03),
-    "humid": (0.11, 0.04),
-    "wind_speed": (0.09, 0.02),
-    "visib": (0.2, 0.04),
-    "precip": (0.14, 0.06),
-    "pressure": (0.17, 0.03),
-    "hour": (0.02, 0.24),
-    "weekday": (0.01, 0.03),
-    "distance": (0.02, 0.06),
-    "carrier": (0.03, 0.08),
-    "origin": (0.01, 0.03),
-    "seats": (0.05, 0.02),
-    "carrier_late_7d": (0.38, 0.13),
-    "origin_late_7d": (0.41, 0.1),
-    "route_late_30d": (0.29, 0.04),
+    "temp": (0.95, 0.05), "dewp": (0.72, 0.03), "humid": (0.11, 0.04), "wind_speed": (0.09, 0.02), "visib": (0.2, 0.04),
+    "precip": (0.14, 0.06), "pressure": (0.17, 0.03), "hour": (0.02, 0.24), "weekday": (0.01, 0.03),
+    "distance": (0.02, 0.06), "carrier": (0.03, 0.08), "origin": (0.01, 0.03), "seats": (0.05, 0.02),
+    "carrier_late_7d": (0.38, 0.13), "origin_late_7d": (0.41, 0.1), "route_late_30d": (0.29, 0.04),
 }
-CARRIERS = {
-    "UA": -0.02,
-    "B6": 0.02,
-    "EV": 0.06,
-    "DL": -0.04,
-    "AA": -0.02,
-    "MQ": 0.03,
-    "US": -0.06,
-    "9E": 0.03,
-    "WN": 0.04,
-    "FL": 0.11,
-    "F9": 0.14,
-    "HA": -0.13,
-}
-SHARES = {
-    "UA": 0.17,
-    "B6": 0.16,
-    "EV": 0.16,
-    "DL": 0.14,
-    "AA": 0.1,
-    "MQ": 0.08,
-    "US": 0.06,
-    "9E": 0.05,
-    "WN": 0.04,
-    "FL": 0.01,
-    "F9": 0.002,
-    "HA": 0.001,
-    "EWR": 0.36,
-    "JFK": 0.33,
-    "LGA": 0.31,
-}
+CARRIERS = {"UA": -0.02, "B6": 0.02, "EV": 0.06, "DL": -0.04, "AA": -0.02, "MQ": 0.03, "US": -0.06, "9E": 0.03,
+            "WN": 0.04, "FL": 0.11, "F9": 0.14, "HA": -0.13}
+SHARES = {"UA": 0.17, "B6": 0.16, "EV": 0.16, "DL": 0.14, "AA": 0.1, "MQ": 0.08, "US": 0.06, "9E": 0.05, "WN": 0.04,
+          "FL": 0.01, "F9": 0.002, "HA": 0.001, "EWR": 0.36, "JFK": 0.33, "LGA": 0.31}
 KEPT = {"2013-12": "log loss is 22% worse than promised, but the cooldown of 2 intervals after a training is not over"}
-STEPS = {
-    "ingest": 1.6,
-    "validate": 2.4,
-    "featurize": 3.1,
-    "train": 21.0,
-    "evaluate": 2.2,
-    "deploy": 0.5,
-    "score": 2.9,
-    "monitor": 3.8,
-    "performance": 1.9,
-    "retrain": 0.2,
-}
+STEPS = {"ingest": 1.6, "validate": 2.4, "featurize": 3.1, "train": 21.0, "evaluate": 2.2, "deploy": 0.5, "score": 2.9,
+         "monitor": 3.8, "performance": 1.9, "retrain": 0.2}
+# fmt: on
 
 
 def a_run(step: str, interval: str, **changes: Any) -> RunRecord:
@@ -204,37 +159,21 @@ def champion_of(month: str) -> str:
 
 def _performance(dice: random.Random) -> tuple[Performance, ...]:
     rows: list[Performance] = []
+
+    def add(month: str, metric: str, kind: Kind, value: float, width: float, part: Slice = None) -> None:
+        count = round((ROWS[month] - 60) * (SHARES[part[1]] if part else 1))
+        rows.append(Performance(month, metric, kind, value, champion_of(month), part, value - width, value + width,
+                                count, 0.974, f"{month}-31"))  # fmt: skip
+
     for month, loss in LOSS.items():
-        version, count = champion_of(month), ROWS[month] - 60
-        for metric, value, width, kind in (
-            ("log_loss", loss, 0.007, "realised"),
-            ("roc_auc", AUC[month], 0.008, "realised"),
-            ("log_loss", EXPECTED[month], 0.012, "expected"),
-        ):
-            rows.append(
-                Performance(
-                    month, metric, kind, value, version, None, value - width, value + width, count, 0.974, f"{month}-31"
-                )
-            )
+        add(month, "log_loss", "realised", loss, 0.007)
+        add(month, "roc_auc", "realised", AUC[month], 0.008)
+        add(month, "log_loss", "expected", EXPECTED[month], 0.012)
         for key, values in (("carrier", CARRIERS), ("origin", {"EWR": 0.02, "JFK": -0.01, "LGA": -0.015})):
             for name, shift in values.items():
                 value = loss * (1 + shift * (2 if month == "2013-12" else 1)) + dice.uniform(-0.012, 0.012)
                 width = 0.11 if name in ("HA", "F9") else 0.022 if key == "carrier" else 0.01
-                rows.append(
-                    Performance(
-                        month,
-                        "log_loss",
-                        "realised",
-                        value,
-                        version,
-                        (key, name),
-                        value - width,
-                        value + width,
-                        round(count * SHARES.get(name, 0.05)),
-                        0.97,
-                        f"{month}-31",
-                    )
-                )
+                add(month, "log_loss", "realised", value, width, (key, name))
     return tuple(rows)
 
 
@@ -423,3 +362,9 @@ def year() -> ReportData:
 def page(year: ReportData) -> str:
     """The flights year's page."""
     return render(year)
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., RunRecord]:
+    """`a_run`, for tests of what is read from run records."""
+    return a_run

@@ -121,7 +121,8 @@ def distributions(data: ReportData, drift: DriftView | None) -> tuple[Distributi
     """The columns that changed most of late, then and now; at most six."""
     latest: dict[str, Distribution] = {}
     for item in sorted(data.distributions, key=lambda item: item.interval):
-        latest[item.column] = item
+        if item.reference:
+            latest[item.column] = item
     order = [row.column for row in drift.rows if row.column in latest] if drift else []
     order += [column for column in latest if column not in order]
     now = {row.column: row.cells[-1].value for row in drift.rows} if drift else {}

@@ -14,6 +14,16 @@ from .timeline import Period, Timeline
 
 STEPS = ("ingest", "validate", "featurize", "train", "evaluate", "deploy", "score", "performance", "monitor", "retrain")
 REASONS = 6
+_BROKEN = {
+    "expect_column_values_to_not_be_null": "is empty",
+    "expect_column_values_to_be_in_set": "is none of the known values",
+    "expect_column_values_to_be_unique": "came before",
+    "expect_compound_columns_to_be_unique": "came before",
+    "expect_column_values_to_match_regex": "is not of the right form",
+    "expect_column_values_to_be_of_type": "is of the wrong type",
+    "expect_column_value_lengths_to_equal": "is of the wrong length",
+    "expect_column_pair_values_a_to_be_greater_than_b": "are in the wrong order",
+}
 _FAILED = ("failed", "error", "broken")
 
 
@@ -173,18 +183,20 @@ def _reasons(run: RunRecord) -> tuple[tuple[str, int], ...]:
 
 
 def rule(config: dict[str, Any]) -> str:
-    """An expectation in words: `tailnum: values to not be null`, with its bounds."""
+    """What a row did that broke an expectation, in words: `tailnum is empty`; rules without words keep their name."""
     kwargs = config.get("kwargs") or {}
-    words = str(config.get("type") or "a rule").removeprefix("expect_").removeprefix("column_").replace("_", " ")
-    bounds = [
-        f"{name.removesuffix('_value')} {kwargs[name]}"
-        for name in ("min_value", "max_value")
-        if kwargs.get(name) is not None
-    ]
-    column = kwargs.get("column") or " and ".join(
-        str(kwargs[name]) for name in ("column_A", "column_B") if name in kwargs
-    )
-    return (f"{column}: " if column else "") + words + (f" ({', '.join(bounds)})" if bounds else "")
+    kind = str(config.get("type") or "a rule")
+    pair = [str(kwargs[name]) for name in ("column_A", "column_B") if name in kwargs]
+    column = str(kwargs.get("column") or " and ".join(pair or map(str, kwargs.get("column_list") or ())))
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    if kind.endswith("_to_be_between") and column:
+        bounds = [f"{word} {bound}" for word, bound in (("below", low), ("above", high)) if bound is not None]
+        return f"{column} is {' or '.join(bounds)}"
+    words = _BROKEN.get(kind)
+    if words and column:
+        return f"{column} {words}"
+    name = kind.removeprefix("expect_").removeprefix("column_").replace("_", " ")
+    return f"{column}: {name}" if column else name
 
 
 def steps(data: ReportData) -> tuple[StepView, ...]:

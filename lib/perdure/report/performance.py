@@ -122,7 +122,8 @@ def of_champions(data: ReportData) -> list[Performance]:
 def metrics(data: ReportData, timeline: Timeline) -> tuple[MetricView, ...]:
     """Every metric over all rows, the pipeline's own first, then the best known ones."""
     rows = [row for row in of_champions(data) if row.slice is None]
-    rank = {name: number for number, name in enumerate((data.pipeline.metric, *_ORDER))}
+    order = (data.pipeline.metric, *(name for name in _ORDER if name != data.pipeline.metric))
+    rank = {name: number for number, name in enumerate(order)}
     names = sorted({row.metric for row in rows}, key=lambda name: (rank.get(name, len(rank)), name))
     return tuple(_metric(name, [row for row in rows if row.metric == name], data, timeline) for name in names)
 

@@ -183,7 +183,7 @@ def share(value: float | None) -> str:
         return "< 0.1%"
     if 99.9 < percent < 100:
         return "> 99.9%"
-    return f"{percent:.0f}%" if percent >= 10 or percent == round(percent) else f"{percent:.1f}%"
+    return f"{percent:.0f}%" if percent >= 9.95 else f"{percent:.1f}".removesuffix(".0") + "%"
 
 
 def duration(seconds: float | None) -> str:
