@@ -87,3 +87,9 @@ def test_an_axis_label_has_two_lines() -> None:
     assert words.short("2013-04") == ("Apr", "2013")
     assert words.short("2013-04-03") == ("3 Apr", "2013")
     assert words.short("2013-04-03T06") == ("06:00", "3 Apr")
+
+
+def test_periods_take_the_word_that_goes_before_them() -> None:
+    assert words.when("2013-04") == "in Apr 2013"
+    assert words.when("2013-04-03") == "on 3 Apr 2013"
+    assert words.when("2013-01", "2013-03") == "over Jan 2013 – Mar 2013"

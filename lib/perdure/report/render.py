@@ -80,6 +80,7 @@ def _environment() -> jinja2.Environment:
         word=words.title,
         md=_markdown,
         label=words.period,
+        when=words.when,
         capital=lambda text: text[:1].upper() + text[1:],
         period=lambda value: words.period(value.first, value.last),
     )

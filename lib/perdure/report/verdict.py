@@ -9,7 +9,7 @@ from .data import PipelineFacts, ReportData
 from .drift import DriftView
 from .performance import MetricView, Point, SlicesView, promised
 from .training import DecisionsView
-from .words import figure, listed, period, share, title
+from .words import figure, listed, period, share, title, when
 
 Status = Literal["good", "watch", "bad", "waiting", "none"]
 _NAMED = 3
@@ -116,8 +116,8 @@ def _covers(point: Point, value: float) -> bool:
 
 
 def _because(metric: MetricView, latest: Point, promise: float | None, worse: float | None, broken: bool) -> str:
-    when = period(latest.period.first, latest.period.last)
-    text = f"In {when} its {title(metric.metric)} was {figure(latest.value)}"
+    text = when(latest.period.first, latest.period.last)
+    text = f"{text[:1].upper()}{text[1:]} its {title(metric.metric)} was {figure(latest.value)}"
     if worse is not None and promise is not None:
         if _covers(latest, promise):
             how = "no difference beyond chance"
@@ -136,10 +136,10 @@ def _slices(slices: SlicesView | None) -> str:
         return "No outcomes by slice are known yet."
     worse = [row for row in slices.rows if row.worse]
     if not worse:
-        return f"No slice was clearly worse than the whole in {period(slices.interval)}."
+        return f"No slice was clearly worse than the whole {when(slices.interval)}."
     named = [f"{row.key} {row.value}" for row in worse[:_NAMED]]
     more = len(worse) - len(named)
-    return f"Clearly worse than on the whole in {period(slices.interval)}: {listed(named)}" + (
+    return f"Clearly worse than on the whole {when(slices.interval)}: {listed(named)}" + (
         f", and {more} more." if more else "."
     )
 
@@ -148,10 +148,10 @@ def _drift(data: ReportData, drift: DriftView | None) -> str:
     if drift is None or drift.latest is None:
         return "Nothing has been compared with a training reference yet."
     if not drift.changed:
-        return f"No column changed clearly in {period(drift.latest)}, compared with what the champion learned from."
+        return f"No column changed clearly {when(drift.latest)}, compared with what the champion learned from."
     named = [column for column, _ in drift.changed[:_NAMED]]
     count, more = len(drift.changed), len(drift.changed) - len(named)
-    text = f"{count} {'column' if count == 1 else 'columns'} changed clearly in {period(drift.latest)}: " + (
+    text = f"{count} {'column' if count == 1 else 'columns'} changed clearly {when(drift.latest)}: " + (
         listed(named) + (f", and {more} more" if more else "")
     )
     shares = {item.column: item.share for item in data.importance}

@@ -111,7 +111,10 @@ def _figures(
         KeyFigure("predictions", compact(predictions), f"{_times(graph.score.runs, 'run')} of scoring"),
         KeyFigure("trainings", str(trained), f"{promoted} promoted", "gate"),
         KeyFigure(
-            "quarantined", share(bad / rows) if rows else "–", f"{compact(bad)} of {compact(rows)} rows", "quarantined"
+            "quarantined",
+            share(bad / rows) if rows else "–",
+            f"{compact(bad)} of {compact(rows)} rows" if rows else "no data checked yet",
+            "quarantined",
         ),
     )
 

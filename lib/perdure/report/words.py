@@ -106,6 +106,13 @@ def period(first: str, last: str | None = None) -> str:
     return f"{_human(first)} – {_human(last)}"
 
 
+def when(first: str, last: str | None = None) -> str:
+    """A period with the word that goes before it: in Apr 2013, on 3 Apr 2013, over Jan 2013 – Mar 2013."""
+    if last is not None and last != first:
+        return f"over {period(first, last)}"
+    return f"{'on' if first.count('-') == 2 else 'in'} {period(first)}"
+
+
 def short(label: str) -> tuple[str, str]:
     """A label as (fine, coarse) for two lines of an axis: (Apr, 2013), (3 Apr, 2013), (06:00, 3 Apr)."""
     parts = _parts(label)
