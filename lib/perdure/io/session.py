@@ -7,6 +7,7 @@ names the application.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from importlib import resources
@@ -24,7 +25,7 @@ def is_local(master: str) -> bool:
 
 def read_conf(name: str) -> dict[str, str]:
     """The settings in `io/spark/<name>.conf`: one `key value` a line, `#` starts a comment line."""
-    text = resources.files("perdure.io").joinpath("spark", f"{name}.conf").read_text(encoding="utf-8")
+    text = resources.files("perdure.io").joinpath("spark").joinpath(f"{name}.conf").read_text(encoding="utf-8")
     lines = (line.strip() for line in text.splitlines())
     pairs = (line.split(None, 1) for line in lines if line and not line.startswith("#"))
     return {key: value for key, value in pairs}
@@ -60,8 +61,12 @@ def get(app_name: str, master: str = "local[*]", conf: Mapping[str, str] | None 
     there and `master` is ignored. In a plain Python process a session is started under `master` with `defaults`.
     `conf` wins over both.
     """
+    from pyspark.logger import PySparkLogger
     from pyspark.sql import SparkSession
 
+    # These print a query's error, with Java's stack, before it is even raised; whoever catches it says what is due.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
     builder = SparkSession.builder.appName(app_name)
     if _is_plain_process():
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")

@@ -1,1 +1,1 @@
-"""Tools for tests of pipelines and of new members: the Spark fixture, the job counter, and the laws members must obey."""
+"""Tools for tests of pipelines and of new members: the Spark fixture, the job counter, the laws of members."""

@@ -40,7 +40,7 @@ def tables(spark: SparkSession, folder: Path) -> DataFrame:
     )
     return spark.sql(
         "SELECT a.id, a.name, a.x, avg(b.x) OVER (PARTITION BY b.name ORDER BY b.at "
-        "RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND INTERVAL 1 SECOND PRECEDING) AS lagged, "
+        "RANGE BETWEEN INTERVAL '86400' SECOND PRECEDING AND INTERVAL '1' SECOND PRECEDING) AS lagged, "
         "CAST(a.x > 0.5 AS DOUBLE) AS label, try_to_timestamp(a.name) AS t "
         "FROM t a LEFT JOIN t b ON a.id = b.id AND b.at < a.at + INTERVAL 1 HOUR"
     )

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Lint, types, import rules and every test, after setting up what they need; `.ci/run` calls this.
+# With arguments: pytest alone, with them, in one process: tests/run.sh tests/core -k interval
+
+set -uo pipefail
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
+home=${PERDURE_HOME:-$root/.perdure}
+cd "$root" || exit
+"$root/setup.sh" dev || exit
+
+JAVA_HOME=$(head -n 1 "$home/java")
+python=$home/venv/bin/python
+export JAVA_HOME PERDURE_HOME=$home PYTHONPATH=$root/lib PYSPARK_PYTHON=$python PYSPARK_DRIVER_PYTHON=$python
+export SPARK_LOCAL_IP=127.0.0.1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true GX_ANALYTICS_ENABLED=false
+export GIT_PYTHON_REFRESH=quiet
+unset SPARK_HOME SPARK_CONF_DIR
+
+(($# == 0)) || exec "$python" -m pytest "$@"
+
+failed=()
+check() {  # name command...
+    local started=$SECONDS name=$1
+    shift
+    printf '== %s\n' "$name"
+    "$@" || failed+=("$name")
+    printf -- '-- %s: %d s\n' "$name" $((SECONDS - started))
+}
+sources=()
+for folder in lib jobs pipelines tests; do [[ ! -d $folder ]] || sources+=("$folder"); done
+typed=(lib)
+[[ ! -d jobs ]] || typed+=(jobs)
+
+check ruff "$home/venv/bin/ruff" check "${sources[@]}"
+check mypy "$python" -m mypy "${typed[@]}"
+check imports "$home/venv/bin/lint-imports" --no-logo
+# One Spark session a process: two halves of the tests wait for each other's queries less than one after the other.
+check 'fast tests' "$python" -m pytest -m 'not cluster' -n 2 --dist loadfile
+# These start clusters and set-ups of their own, so they have the machine to themselves.
+check 'cluster tests' "$python" -m pytest -m cluster
+
+((${#failed[@]} == 0)) || { printf 'failed: %s\n' "$(IFS=,; echo "${failed[*]}")"; exit 1; }
