@@ -19,9 +19,7 @@ ZERO = Profile(
         "late": ColumnProfile.start(Column("boolean", "categorical")),
     }
 )
-ROWS = pa.table(
-    {"delay": [1, None, 12], "carrier": ["UA", "AA", None], "late": [True, False, True], "more": [1, 2, 3]}
-)
+ROWS = pa.table({"delay": [1, None, 12], "carrier": ["UA", "AA", None], "late": [True, False, True], "more": [1, 2, 3]})
 
 
 def test_a_column_has_the_states_that_say_something_about_it() -> None:

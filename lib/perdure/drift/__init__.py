@@ -5,4 +5,4 @@ general one makes sense), `applies_to` (a set of column kinds) and `statistic(re
 `profile.ColumnProfile`, None where it isn't defined. A test also has `pvalue(reference, current)`. It never sees rows.
 """
 
-HELPERS = ("compare",)
+HELPERS = ("bins", "compare")

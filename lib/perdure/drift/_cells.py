@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,15 +61,16 @@ def _numbers(reference: ColumnProfile, current: ColumnProfile) -> tuple[Floats, 
     ours, theirs = reference.need(Histogram), current.need(Histogram)
     histograms(reference, current)
     table = np.array([ours.counts, theirs.counts], dtype=float)
-    if table.shape[1] > 2 * GROUPS and table[0].sum() > 0:
-        table = np.add.reduceat(table, _starts(table[0] / table[0].sum()), axis=1)
-    return _seen(table)
+    return _seen(np.add.reduceat(table, group_starts(table[0]), axis=1))
 
 
-def _starts(reference: Floats) -> list[int]:
-    """Where each group begins: a group closes as soon as it holds a tenth of the reference."""
+def group_starts(reference: NDArray[Any]) -> list[int]:
+    """The cell where each group begins: each cell is its own where there are at most 20; else a group closes as soon
+    as it holds a tenth of the reference's rows."""
+    if len(reference) <= 2 * GROUPS or reference.sum() == 0:
+        return list(range(len(reference)))
     starts, held = [0], 0.0
-    for cell, share in enumerate(reference[:-1]):
+    for cell, share in enumerate(reference[:-1] / reference.sum()):
         held += share
         if held >= 1 / GROUPS - 1e-9:
             starts.append(cell + 1)

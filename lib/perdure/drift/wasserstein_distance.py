@@ -43,7 +43,7 @@ def _places(edges: Sequence[float], reference: ColumnProfile, current: ColumnPro
     extremes = [column.need(Extremes) for column in (reference, current)]
     low = min([edges[0], *(side.low for side in extremes if side.low is not None)])
     high = max([edges[-1], *(side.high for side in extremes if side.high is not None)])
-    if reference.need(Distinct).estimate <= len(edges):
+    if reference.need(Distinct).estimate <= 1.25 * len(edges):
         return np.array([low, *edges[:-1], high])
     bounds = np.array([low, *edges, high])
     return bounds[:-1] + np.diff(bounds) / 2

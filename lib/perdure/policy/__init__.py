@@ -1,0 +1,1 @@
+"""Decisions as pure functions over evidence: no data, no clock, no I/O."""

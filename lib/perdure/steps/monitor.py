@@ -1,0 +1,298 @@
+"""Monitoring: an interval's profiles, and how they differ from the champion's reference and from the interval
+before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from perdure.core.errors import PerdureError
+from perdure.core.protocols import StepResult, Write
+from perdure.drift.bins import bins_of
+from perdure.drift.compare import ColumnDrift, compare, figures, members
+from perdure.profile.categories import Categories
+from perdure.profile.counts import Counts
+from perdure.profile.distinct import Distinct
+from perdure.profile.extremes import Extremes
+from perdure.profile.histogram import Histogram
+from perdure.profile.lengths import Lengths
+from perdure.profile.moments import Moments
+from perdure.profile.profile import ALL, Column, ColumnProfile, Profile, Slice
+
+from .reference import known_slices, profiled_columns, read, read_profiles, states, without
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from perdure.core.config import Pipeline
+    from perdure.core.interval import Interval
+
+__all__ = ["bins_of", "monitor", "read", "read_profiles"]
+
+Profiles = Mapping[Slice, Profile]
+OUTPUTS = ("prediction", "probability", "label")
+TABLE = ":table"  # the name that Databricks gives to the row about the table as a whole
+_VERSION = "__model_version"
+_WINDOW = "struct<start: timestamp, end: timestamp>"
+_TEST = "struct<statistic: double, pvalue: double>"
+_WORST = 5
+_FREQUENT = 10
+
+PROFILE_METRICS = (
+    f"window {_WINDOW}, log_type string, logging_table_commit_version int, monitor_version bigint, granularity string, "
+    "model_id string, slice_key string, slice_value string, column_name string, data_type string, count bigint, "
+    "num_nulls bigint, num_zeros bigint, num_nan bigint, avg double, min double, max double, stddev double, "
+    "median double, quantiles array<double>, min_length double, max_length double, avg_length double, "
+    "distinct_count bigint, percent_null double, percent_zeros double, percent_nan double, percent_distinct double, "
+    "frequent_items array<struct<item: string, count: bigint>>, non_null_columns array<string>"
+)
+_DELTAS = ("count", "avg", "percent_null", "percent_zeros", "percent_distinct")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What every row of the interval's metrics starts with."""
+
+    window: tuple[Any, Any]
+    granularity: str
+    model: str
+
+
+def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
+    features: DataFrame,
+    predictions: DataFrame,
+    labels: DataFrame | None = None,
+    *,
+    reference: Profiles,
+    previous: Profiles | None = None,
+    pipeline: Pipeline,
+    interval: Interval,
+) -> StepResult:
+    """Profiles of the interval's features, prediction, probability and label, whole and by slice, read in one scan;
+    their metrics; their drift from `reference` and, where given, from `previous` (what `read_profiles` gives).
+
+    Predictions are the champion's. Facts: `rows`, `model_version`, `label_coverage`, `null_shares` of columns with
+    nulls, `drift` and `drift_outputs` (column -> statistic -> value), `drifted` (features above a default threshold,
+    with the statistics), `worst` (by population stability index), and columns that could not be compared.
+    """
+    if ALL not in reference:
+        raise PerdureError(
+            "monitoring compares with the champion's training reference, and its training run stored none in table "
+            "'profiles'; train again, with --rerun if the ledger already holds that training"
+        )
+    rows = _joined(features, predictions, labels, pipeline)
+    zero, unfit = _comparable(rows, reference[ALL], pipeline)
+    found = _scan(rows, zero, known_slices(rows, pipeline))
+    version = _version(found)
+    profiles = {key: without(profile, _VERSION) for key, profile in found.items()}
+    frame = _Frame((interval.start, interval.end), str(pipeline.interval), version)
+    against = _compared(reference, profiles)
+    before = _compared(previous, profiles) if previous and ALL in previous else {}
+    earlier = (interval.previous.start, interval.previous.end)
+    drift_rows = [
+        *_drift_rows(frame, against, reference, profiles, ("BASELINE", None)),
+        *_drift_rows(frame, before, previous or {}, profiles, ("CONSECUTIVE", earlier)),
+    ]
+    spark = features.sparkSession
+    metric_rows = [row for key, profile in profiles.items() for row in _metric_rows(frame, key, profile)]
+    return StepResult(
+        writes=(
+            Write("profiles", states(spark, profiles, frame.window, "INPUT"), "append"),
+            Write("profile_metrics", spark.createDataFrame(metric_rows, PROFILE_METRICS).coalesce(1)),
+            Write("drift_metrics", spark.createDataFrame(drift_rows, drift_metrics()).coalesce(1)),
+        ),
+        facts={**_facts(profiles[ALL], against[ALL]), "model_version": version, "slices": len(profiles) - 1, **unfit},
+    )
+
+
+def drift_metrics() -> str:
+    """The columns of table `drift_metrics`: those of Databricks, then one for each further registered statistic."""
+    statistics = ", ".join(
+        f"{name} {_TEST if hasattr(module, 'pvalue') else 'double'}" for name, module in members().items()
+    )
+    deltas = ", ".join(f"{name}_delta double" for name in _DELTAS)
+    return (
+        f"window {_WINDOW}, granularity string, monitor_version bigint, model_id string, slice_key string, "
+        f"slice_value string, column_name string, data_type string, window_cmp {_WINDOW}, drift_type string, {deltas}, "
+        f"non_null_columns_delta struct<added: int, missing: int>, {statistics}"
+    )
+
+
+def _joined(features: DataFrame, predictions: DataFrame, labels: DataFrame | None, pipeline: Pipeline) -> DataFrame:
+    """The interval's feature rows with what was predicted for them and what came true; the key and the event time name
+    a row, where a table has both."""
+    from pyspark.sql import functions as F
+
+    names = (pipeline.features.key, pipeline.features.event_time)
+    rows = features.select(*[name for name in features.columns if not name.startswith("_")])
+    if "role" in predictions.columns:
+        predictions = predictions.where(F.col("role") == "champion")
+    for more, wanted in ((predictions, ("prediction", "probability", "model_version")), (labels, ("label",))):
+        if more is not None:
+            on = [name for name in names if name in more.columns]
+            kept = [
+                F.col(name).alias(_VERSION if name == "model_version" else name)
+                for name in wanted
+                if name in more.columns
+            ]
+            rows = rows.join(more.select(*on, *kept), on, "left")
+    return rows
+
+
+def _comparable(rows: DataFrame, reference: Profile, pipeline: Pipeline) -> tuple[Profile, dict[str, list[str]]]:
+    """The empty profile to fill, and the columns that can't be compared: gone, new, or of another kind now."""
+    from perdure.profile.scan import kinds
+
+    known = kinds(rows, profiled_columns(rows, pipeline))
+    expected = {name: column.kind for name, column in reference.columns.items()}
+    alike = [name for name, kind in expected.items() if name in known and known[name][1] == kind]
+    unfit = {
+        "columns_missing": sorted(name for name in expected if name not in known and name not in OUTPUTS),
+        "columns_new": sorted(name for name in known if name not in expected),
+        "columns_changed": sorted(name for name in expected if name in known and name not in alike),
+    }
+    return reference.only(alike).zero(), {name: columns for name, columns in unfit.items() if columns}
+
+
+def _scan(rows: DataFrame, zero: Profile, slices: Sequence[str]) -> dict[Slice, Profile]:
+    from perdure.profile.scan import scan
+
+    if _VERSION in rows.columns:
+        zero = Profile({**zero.columns, _VERSION: ColumnProfile.start(Column("string", "categorical"))})
+    return scan(rows, zero, slices)
+
+
+def _version(found: Profiles) -> str:
+    """The version that predicted, or `*` (Databricks' word for all of them) where there are several or none."""
+    column = found[ALL].columns.get(_VERSION)
+    names = list(column.need(Categories).counts) if column else []
+    return names[0] if len(names) == 1 else "*"
+
+
+def _compared(reference: Profiles, profiles: Profiles) -> dict[Slice, list[ColumnDrift]]:
+    return {key: compare(reference[key], profile) for key, profile in profiles.items() if key in reference}
+
+
+def _metric_rows(frame: _Frame, key: Slice, profile: Profile) -> Iterable[tuple[Any, ...]]:
+    names = [part.split(" ")[0] for part in _fields(PROFILE_METRICS)]
+    common = {
+        "window": frame.window,
+        "log_type": "INPUT",
+        "monitor_version": 0,
+        "granularity": frame.granularity,
+        "model_id": frame.model,
+        "slice_key": key[0],
+        "slice_value": key[1],
+    }
+    filled = [name for name, column in profile.columns.items() if figures(column)["count"]]
+    yield _row(names, {**common, "column_name": TABLE, "count": profile.rows, "non_null_columns": filled})
+    for name, column in profile.columns.items():
+        yield _row(names, {**common, "column_name": name, "data_type": column.data_type, **_measured(column)})
+
+
+def _measured(column: ColumnProfile) -> dict[str, Any]:
+    """A column's figures by the names of Databricks' table; shares are per cent."""
+    counts, distinct = column.need(Counts), column.get(Distinct)
+    found: dict[str, Any] = {**figures(column), "num_nulls": counts.nulls}
+    if distinct:
+        found["distinct_count"] = min(distinct.estimate, counts.rows - counts.nulls)
+    moments, extremes, histogram = column.get(Moments), column.get(Extremes), column.get(Histogram)
+    if moments and extremes:
+        found |= {
+            "num_zeros": counts.zeros,
+            "num_nan": counts.nans,
+            "stddev": moments.deviation,
+            "min": extremes.low,
+            "max": extremes.high,
+        }
+        if histogram and extremes.low is not None and extremes.high is not None:
+            found["median"] = histogram.quantile(0.5, extremes.low, extremes.high)
+    if lengths := column.get(Lengths):
+        found |= {"min_length": lengths.shortest, "max_length": lengths.longest, "avg_length": lengths.mean}
+        found |= {name: float(found[name]) for name in ("min_length", "max_length") if found[name] is not None}
+    if categories := column.get(Categories):
+        found["frequent_items"] = categories.frequent(_FREQUENT)
+    return found
+
+
+def _drift_rows(
+    frame: _Frame, drifts: Mapping[Slice, list[ColumnDrift]], before: Profiles, now: Profiles, kind: tuple[str, Any]
+) -> Iterable[tuple[Any, ...]]:
+    names = [part.split(" ")[0] for part in _fields(drift_metrics())]
+    for key, columns in drifts.items():
+        common = {
+            "window": frame.window,
+            "granularity": frame.granularity,
+            "monitor_version": 0,
+            "model_id": frame.model,
+            "slice_key": key[0],
+            "slice_value": key[1],
+            "drift_type": kind[0],
+            "window_cmp": kind[1],
+        }
+        changed = tuple(len(part) for part in _filled(before[key], now[key]))
+        yield _row(
+            names,
+            {
+                **common,
+                "column_name": TABLE,
+                "non_null_columns_delta": changed,
+                "count_delta": float(now[key].rows - before[key].rows),
+            },
+        )
+        for drift in columns:
+            statistics = {
+                name: (value, drift.pvalues[name]) if name in drift.pvalues and value is not None else value
+                for name, value in drift.statistics.items()
+            }
+            deltas = {f"{name}_delta": None if value is None else float(value) for name, value in drift.deltas.items()}
+            yield _row(
+                names, {**common, "column_name": drift.column, "data_type": drift.data_type, **deltas, **statistics}
+            )
+
+
+def _filled(before: Profile, now: Profile) -> tuple[set[str], set[str]]:
+    """The columns that have values only now, and those that had them only before."""
+    ours, theirs = (
+        {name for name, column in profile.columns.items() if figures(column)["count"]} for profile in (before, now)
+    )
+    return theirs - ours, ours - theirs
+
+
+def _row(names: Sequence[str], values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values.get(name) for name in names)
+
+
+def _fields(schema: str) -> list[str]:
+    """The top-level fields of a schema text."""
+    found, depth, start = [], 0, 0
+    for position, letter in enumerate(schema + ","):
+        depth += {"<": 1, ">": -1}.get(letter, 0)
+        if letter == "," and depth == 0:
+            found.append(schema[start:position].strip())
+            start = position + 1
+    return found
+
+
+def _facts(whole: Profile, drifts: list[ColumnDrift]) -> dict[str, Any]:
+    counts = {name: column.need(Counts) for name, column in whole.columns.items()}
+    label = counts.get("label")
+    features = [drift for drift in drifts if drift.column not in OUTPUTS]
+    psi = "population_stability_index"
+    ranked = sorted(
+        (drift for drift in features if drift.statistics.get(psi) is not None),
+        key=lambda drift: (-(drift.statistics[psi] or 0), drift.column),
+    )
+    return {
+        "rows": whole.rows,
+        "label_coverage": (label.rows - label.nulls) / label.rows if label and label.rows else 0.0,
+        "null_shares": {name: count.nulls / count.rows for name, count in counts.items() if count.nulls},
+        "drift": {drift.column: dict(drift.statistics) for drift in features},
+        "drift_outputs": {drift.column: dict(drift.statistics) for drift in drifts if drift.column in OUTPUTS},
+        "drifted": {drift.column: list(drift.drifted) for drift in features if drift.drifted},
+        "worst": [
+            {"column": drift.column, **{name: drift.statistics.get(name) for name in (psi, "js_distance")}}
+            for drift in ranked[:_WORST]
+        ],
+    }

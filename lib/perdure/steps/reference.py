@@ -1,0 +1,104 @@
+"""The reference: profiles of the rows that a model was trained on, which its later intervals are compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Literal
+
+from perdure.core.protocols import Write
+from perdure.profile.extremes import Extremes
+from perdure.profile.profile import ALL, Column, ColumnProfile, Profile, Slice
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from perdure.core.config import Pipeline
+
+Window = tuple[datetime | None, datetime | None]
+STATES = (
+    "window struct<start: timestamp, end: timestamp>, log_type string, slice_key string, slice_value string, "
+    "column_name string, state string"
+)
+_TIME = "__event_time"
+
+
+def reference(rows: DataFrame, *, pipeline: Pipeline) -> Write:
+    """The rows' profiles (features, prediction, probability, label), whole and by slice, for table `profiles`. Its
+    window is the first and the last event time. Two Spark actions over `rows`: one to choose edges and categories."""
+    from pyspark.sql import functions as F
+
+    from perdure.profile.scan import plan, scan
+
+    slices = known_slices(rows, pipeline)
+    zero = plan(rows, profiled_columns(rows, pipeline))
+    time = pipeline.features.event_time
+    if time in rows.columns:
+        rows = rows.withColumn(_TIME, F.col(time).cast("double"))
+        zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())})
+    found = scan(rows, zero, slices)
+    window = _window(found[ALL])
+    kept = {key: without(profile, _TIME) for key, profile in found.items()}
+    return Write("profiles", states(rows.sparkSession, kept, window, "BASELINE"), "append")
+
+
+def profiled_columns(rows: DataFrame, pipeline: Pipeline) -> list[str]:
+    """All columns but the key, the event time and those that the engine adds."""
+    left_out = {pipeline.features.key, pipeline.features.event_time}
+    return [name for name in rows.columns if name not in left_out and not name.startswith("_")]
+
+
+def known_slices(rows: DataFrame, pipeline: Pipeline) -> list[str]:
+    """The pipeline's slice columns that the rows have."""
+    return [name for name in pipeline.monitor.slices if name in rows.columns]
+
+
+def without(profile: Profile, name: str) -> Profile:
+    """The profile less one column."""
+    return Profile({column: states for column, states in profile.columns.items() if column != name})
+
+
+def states(
+    spark: SparkSession, profiles: Mapping[Slice, Profile], window: Window, log_type: Literal["INPUT", "BASELINE"]
+) -> DataFrame:
+    """Profiles as rows of table `profiles`, one a slice and column."""
+    rows = [
+        (window, log_type, key, value, name, json.dumps(column.to_dict(), separators=(",", ":"), allow_nan=False))
+        for (key, value), profile in profiles.items()
+        for name, column in profile.columns.items()
+    ]
+    return spark.createDataFrame(rows, STATES).coalesce(1)
+
+
+def read(rows: Iterable[Any]) -> dict[Slice, Profile]:
+    """The profiles in collected rows of table `profiles`, by slice; `profile.ALL` is the whole. Rows of several windows
+    add up. Raises ValueError where those were profiled over different edges or categories."""
+    columns: dict[Slice, dict[str, ColumnProfile]] = {}
+    for row in rows:
+        found = columns.setdefault((row["slice_key"], row["slice_value"]), {})
+        column = ColumnProfile.from_dict(json.loads(row["state"]))
+        name = row["column_name"]
+        found[name] = found[name] + column if name in found else column
+    return {key: Profile(found) for key, found in columns.items()}
+
+
+def read_profiles(table: DataFrame, run_id: str) -> dict[Slice, Profile]:
+    """What one run wrote to table `profiles`, as `read` gives it; empty where it wrote nothing."""
+    from pyspark.sql import functions as F
+
+    mine = table.where(F.col("_run_id") == run_id)
+    return read(mine.select("slice_key", "slice_value", "column_name", "state").collect())
+
+
+def _clock() -> dict[str, Any]:
+    """The states of a column that only its extremes are wanted of."""
+    started = ColumnProfile.start(Column("double", "numeric"))
+    return {name: state for name, state in started.states.items() if name in ("counts", "extremes")}
+
+
+def _window(whole: Profile) -> Window:
+    times = whole.columns[_TIME].need(Extremes) if _TIME in whole.columns else Extremes()
+    if times.low is None or times.high is None:
+        return None, None
+    return datetime.fromtimestamp(times.low, timezone.utc), datetime.fromtimestamp(times.high, timezone.utc)
