@@ -58,7 +58,8 @@ def tables_in(sql: str) -> set[str]:
     if len(parsed) != 1 or parsed[0] is None:
         raise UsageError(f"expected one SELECT, found {len([part for part in parsed if part])} statements")
     own = {cte.alias_or_name for cte in parsed[0].find_all(exp.CTE)}
-    return {table.name for table in parsed[0].find_all(exp.Table)} - own
+    tables = (table for table in parsed[0].find_all(exp.Table) if not table.find_ancestor(exp.Hint))
+    return {table.name for table in tables} - own
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
