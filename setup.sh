@@ -56,7 +56,7 @@ $(tail_log)"
     "${pip[@]}" install --quiet -r <(grep '^uv==' "$root/requirements.txt") >>"$log" 2>&1 ||
         offline_hint "the Python packages" "PIP_INDEX_URL"
     # uv is several times faster than pip; pip knows more kinds of proxies and certificates.
-    ${index:+env UV_DEFAULT_INDEX="$index"} "$venv/bin/uv" pip install --quiet --link-mode "${UV_LINK_MODE:-copy}" \
+    ${index:+env UV_DEFAULT_INDEX="$index"} "$venv/bin/uv" pip install --quiet \
         --python "$venv/bin/python" -r "$lock" >>"$log" 2>&1 ||
         "${pip[@]}" install --quiet -r "$lock" >>"$log" 2>&1 || offline_hint "the Python packages" "PIP_INDEX_URL"
     [[ $1 = requirements.txt ]] || cp "$root/requirements.txt" "$home/requirements.txt"
