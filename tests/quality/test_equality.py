@@ -1,4 +1,4 @@
-"""The fused engine against stock Great Expectations: same suite, same rows, same results, expectation by expectation."""
+"""The fused engine against stock Great Expectations: same suite, same rows, same results, one by one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from perdure.quality.judge import RESULT_FORMAT
 from perdure.quality.validation import validate
-from perdure.testing.spark import count_jobs
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

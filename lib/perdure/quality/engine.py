@@ -12,22 +12,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
-from great_expectations.exceptions import MetricResolutionError
-from great_expectations.execution_engine import SparkDFExecutionEngine
+from great_expectations.exceptions.exceptions import MetricResolutionError
 from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
+from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from great_expectations.expectations.registry import get_metric_function_type, get_metric_provider
 from great_expectations.util import convert_to_json_serializable
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from .metrics import Recorder, Values, columns, condition, sample_size, shaped
 from .scan import KeyCheck, Scan, both, count_where, duplicates, first_values, holds, with_position
 
 if TYPE_CHECKING:
     from great_expectations.validator.metric_configuration import MetricConfiguration
     from pyspark.sql import Column, DataFrame
-
-Values = dict[Any, Any]
 
 UNIQUE = ("column_values.unique", "compound_columns.unique")
 """Conditions that look at the other rows' keys: answered by a group-by instead of a window over whole rows."""
@@ -43,18 +42,6 @@ QUANTILE_ERROR = 1e-5
 _PROMISE = object()
 _PARTIAL = (".condition", ".aggregate_fn", ".map")
 _BATCH, _RECORD = "batch", "record"
-
-
-class _Recorder:
-    """Stands in for a DataFrame while Great Expectations applies a domain's filters, and keeps them as columns."""
-
-    def __init__(self, schema: T.StructType, filters: tuple[Column, ...] = ()) -> None:
-        self.schema, self.filters = schema, filters
-
-    def filter(self, condition: str | Column) -> _Recorder:
-        """Another one with this filter, too."""
-        column = F.expr(condition) if isinstance(condition, str) else condition
-        return _Recorder(self.schema, (*self.filters, column))
 
 
 class FusedEngine(SparkDFExecutionEngine):
@@ -76,10 +63,12 @@ class FusedEngine(SparkDFExecutionEngine):
         self._promised: Values = {}
         self._waiting: set[Any] = set()
         self._broken: Exception | None = None
+        self._domains: dict[str, Column | None] = {}
         self._counts: dict[Any, int | None] = {}
         self._repeated: dict[Any, list[Any]] = {}
-        self._save(_RECORD, _Recorder(frame.schema))
-        self._save(_BATCH, frame if where is None else frame.filter(where))
+        self._save(_RECORD, Recorder(frame.schema))
+        self._batch = frame if where is None else frame.filter(where)
+        self._save(_BATCH, self._batch)
 
     def _save(self, name: str, data: Any) -> None:
         self.batch_manager.save_batch_data(batch_id=name, batch_data=SparkDFBatchData(self, data))
@@ -92,7 +81,6 @@ class FusedEngine(SparkDFExecutionEngine):
     ) -> Values:
         """Part of the answers at a time: first what costs no query, then the fused scan, then the samples. Raises
         MetricResolutionError for one failed metric once nothing else is left."""
-        known = metrics or {}
         try:
             return self._resolve(list(metrics_to_resolve), metrics or {}, runtime_configuration)
         except MetricResolutionError:
@@ -132,31 +120,36 @@ class FusedEngine(SparkDFExecutionEngine):
 
     def domain(self, kwargs: Mapping[str, Any]) -> Column | None:
         """The filter that these domain kwargs (row_condition, ignore_row_if, ...) and `where` put on the frame."""
-        recorded: Any = self.get_domain_records({**kwargs, "batch_id": _RECORD})
-        return both(self.where, *recorded.filters)
+        key = str(sorted(kwargs.items(), key=str))
+        if key not in self._domains:
+            recorded: Any = self.get_domain_records({**kwargs, "batch_id": _RECORD})
+            self._domains[key] = both(self.where, *recorded.filters)
+        return self._domains[key]
+
+    def is_per_row(self, metric: MetricConfiguration) -> bool:
+        """Whether the rows that an `*.unexpected_count` metric counts can be told one by one."""
+        return condition(metric) is not None and (self.is_unique(metric) or not self._is_window(metric))
 
     def unexpected(self, metric: MetricConfiguration, metrics: Values) -> Column | None:
         """The condition 'the row fails', never null, of an `*.unexpected_count` metric; None where it isn't a matter of
         a row alone. A uniqueness condition holds a window: usable in a projection only."""
-        condition = _condition(metric)
-        if condition is None or condition.id not in metrics:
+        needed = condition(metric)
+        if not self.is_per_row(metric) or needed.id not in metrics:
             return None
         if self.is_unique(metric):
             check = self._key_check(metric, metrics)
             kept = F.lit(True) if check.where is None else check.where
             shared = F.sum(F.when(kept, 1)).over(Window.partitionBy(F.struct(*check.columns)))
             return holds(kept & (shared > 1))
-        if self._is_window(metric):
-            return None
-        column, compute, accessor = metrics[condition.id]
-        return holds(_and(self.domain({**compute, **accessor}), column))
+        column, domain, _ = self._built(metric, metrics)
+        return holds(_and(domain, column))
 
     def _kind(self, metric: MetricConfiguration) -> Any:
         """Which of the three ways answers this metric."""
         name, dependencies = metric.metric_name, metric.metric_dependencies
         if name == "table.row_count" and self.first_found is None:
             return self._promise
-        if name.endswith(".unexpected_values") and _condition(metric) is not None:
+        if name.endswith(".unexpected_values") and condition(metric) is not None:
             complete = metric.metric_value_kwargs["result_format"]["result_format"] == "COMPLETE"
             own = complete or (self._is_window(metric) and not self.is_unique(metric))
             return self._direct if own else self._sample
@@ -172,8 +165,8 @@ class FusedEngine(SparkDFExecutionEngine):
         return metric.metric_name.rpartition(".")[0] in UNIQUE
 
     def _is_window(self, metric: MetricConfiguration) -> bool:
-        condition = _condition(metric)
-        kind = condition and get_metric_function_type(condition.metric_name, self)
+        needed = condition(metric)
+        kind = needed and get_metric_function_type(needed.metric_name, self)
         return bool(kind == MetricPartialFunctionTypes.WINDOW_CONDITION_FN)
 
     def _direct(self, metrics: list[MetricConfiguration], known: Values, runtime: Any) -> Values:
@@ -191,7 +184,7 @@ class FusedEngine(SparkDFExecutionEngine):
 
     def _awaits(self, metric: MetricConfiguration) -> bool:
         """Whether it depends on an answer that is only promised so far."""
-        return any(needed.id in self._promised for needed in metric.metric_dependencies.values())
+        return any(one.id in self._promised for one in metric.metric_dependencies.values())
 
     def _scan(self, metrics: list[MetricConfiguration], known: Values, runtime: Any) -> Values:
         """All of them from one scan; what can't be fused, or fails there, by Great Expectations' own resolution."""
@@ -228,9 +221,9 @@ class FusedEngine(SparkDFExecutionEngine):
 
     def _remember(self, metrics: list[MetricConfiguration], answers: Values) -> None:
         for metric in metrics:
-            condition = _condition(metric)
-            if condition is not None and metric.metric_name.endswith(".unexpected_count") and metric.id in answers:
-                self._counts[condition.id] = answers[metric.id]
+            needed = condition(metric)
+            if needed is not None and metric.metric_name.endswith(".unexpected_count") and metric.id in answers:
+                self._counts[needed.id] = answers[metric.id]
 
     def _fuse(
         self, name: str, metric: MetricConfiguration, known: Values, scan: Scan
@@ -240,7 +233,7 @@ class FusedEngine(SparkDFExecutionEngine):
         if metric.metric_name in ("column.quantile_values", "column.median"):
             return self._fuse_quantiles(name, metric, scan)
         if metric.metric_name.endswith(".filtered_row_count"):
-            scan.values[name] = count_where(self._condition_domain(metric, known))
+            scan.values[name] = count_where(self._built(metric, known)[1])
             return _same
         if metric.metric_name == "column.distinct_values.count":
             scan.keys[name] = self._distinct_check(metric, known)
@@ -248,16 +241,13 @@ class FusedEngine(SparkDFExecutionEngine):
         if self.is_unique(metric) and metric.metric_name.endswith(".unexpected_count"):
             scan.keys[name] = self._key_check(metric, known)
             return lambda count: self._exact(metric, known) if count.repeated else 0
-        if _condition(metric) is not None and metric.metric_name.endswith(".unexpected_count"):
+        if condition(metric) is not None and metric.metric_name.endswith(".unexpected_count"):
             return None if self._is_window(metric) else self._fuse_count(name, metric, known, scan)
         fuses = "metric_partial_fn" in metric.metric_dependencies
         return self._fuse_aggregate(name, metric, known, scan) if fuses else None
 
     def _fuse_count(self, name: str, metric: MetricConfiguration, known: Values, scan: Scan) -> Callable[[Any], Any]:
-        condition = _condition(metric)
-        assert condition is not None  # noqa: S101 - the caller has looked
-        column, compute, accessor = known[condition.id]
-        domain = self.domain({**compute, **accessor})
+        column, domain, _ = self._built(metric, known)
         if "metric_partial_fn" in metric.metric_dependencies:  # a column's: null where the domain holds no rows
             ones = F.when(column, 1).otherwise(0)
             scan.values[name] = F.sum(ones if domain is None else F.when(domain, ones))
@@ -286,17 +276,17 @@ class FusedEngine(SparkDFExecutionEngine):
         masked = f"__perdure_masked{len(scan.helpers)}"
         scan.helpers[masked] = F.when(domain, F.col(partial.metric_domain_kwargs["column"]))
         self._save(masked, self.frame.select(scan.helpers[masked].alias(masked)))
-        self._save(_BATCH, self.batch_manager.batch_data_cache[_BATCH].dataframe)  # the active one again
+        self._save(_BATCH, self._batch)  # the active one again
         provider, function = get_metric_provider(metric_name=partial.metric_name, execution_engine=self)
         dependencies = {name: known[metric.id] for name, metric in partial.metric_dependencies.items()}
-        aggregate, _, _ = function(
+        aggregate: Column = function(
             cls=provider,
             execution_engine=self,
             metric_domain_kwargs={"column": masked, "batch_id": masked},
             metric_value_kwargs=partial.metric_value_kwargs,
             metrics={**dependencies, "table.columns": [masked]},
             runtime_configuration={},
-        )
+        )[0]
         return aggregate
 
     def _fuse_quantiles(self, name: str, metric: MetricConfiguration, scan: Scan) -> Callable[[Any], Any] | None:
@@ -313,28 +303,19 @@ class FusedEngine(SparkDFExecutionEngine):
         scan.values[name] = F.percentile_approx(F.when(_given(kept), value), quantiles, int(1 / error))
         return _mean if median else lambda found: found or []
 
-    def _condition_domain(self, metric: MetricConfiguration, known: Values) -> Column | None:
-        _, compute, accessor = known[metric.metric_dependencies["unexpected_condition"].id]
-        return self.domain({**compute, **accessor})
-
     def _distinct_check(self, metric: MetricConfiguration, known: Values) -> KeyCheck:
         _, compute, accessor = known[metric.metric_dependencies["metric_partial_fn"].id]
         column = F.col(accessor["column"])
         return KeyCheck((column,), both(self.domain(compute), column.isNotNull()), distinct=True)
 
     def _key_check(self, metric: MetricConfiguration, known: Values) -> KeyCheck:
-        condition = _condition(metric)
-        assert condition is not None  # noqa: S101 - unique metrics have one
-        _, compute, accessor = known[condition.id]
-        names = accessor["column_list"] if "column_list" in accessor else [accessor["column"]]
-        return KeyCheck(tuple(F.col(name) for name in names), self.domain({**compute, **accessor}))
+        _, domain, accessor = self._built(metric, known)
+        return KeyCheck(tuple(F.col(name) for name in columns(accessor)), domain)
 
     def _exact(self, metric: MetricConfiguration, known: Values) -> int:
         """Rows that share their key; a sample of them is kept for `_sample`."""
-        condition = _condition(metric)
-        assert condition is not None  # noqa: S101 - unique metrics have one
         found = duplicates(self.frame, self._key_check(metric, known), 20)
-        self._repeated[condition.id] = [row[:-1] for row in found.sample for _ in range(row[-1])]
+        self._repeated[condition(metric).id] = [row[:-1] for row in found.sample for _ in range(row[-1])]
         return found.rows
 
     def _sample(self, metrics: list[MetricConfiguration], known: Values, runtime: Any) -> Values:
@@ -343,59 +324,32 @@ class FusedEngine(SparkDFExecutionEngine):
         aggregates: dict[str, Column] = dict(self.later(known))
         answers: Values = {}
         for name, metric in named.items():
-            condition = _condition(metric)
-            assert condition is not None  # noqa: S101 - `_kind` has looked
-            count = self._counts.get(condition.id)
+            needed = condition(metric)
+            count = self._counts.get(needed.id)
             if count and not self.is_unique(metric):
                 aggregates[name] = self._first_values(metric, known)
             else:
-                answers[metric.id] = _shaped(self._repeated.get(condition.id, ()), metric, known)
+                answers[metric.id] = shaped(self._repeated.get(needed.id, ()), metric, known)
         frame = with_position(self.frame)
         found = Scan(frame, values=aggregates).run()
         self.later_found = {name: value for name, value in found.values.items() if name not in named}
         failed = [named[name] for name in found.errors if name in named]
         answers |= {
-            named[name].id: _shaped(value or (), named[name], known)
+            named[name].id: shaped(value or (), named[name], known)
             for name, value in found.values.items()
             if name in named
         }
         return answers | self._direct(failed, known, runtime)
 
     def _first_values(self, metric: MetricConfiguration, known: Values) -> Column:
-        condition = _condition(metric)
-        assert condition is not None  # noqa: S101 - `_kind` has looked
-        column, compute, accessor = known[condition.id]
-        values = [F.col(name).alias(f"value{index}") for index, name in enumerate(_columns(accessor))]
-        return first_values(_and(self.domain({**compute, **accessor}), column), values, _sample_size(metric))
+        column, domain, accessor = self._built(metric, known)
+        values = [F.col(name).alias(f"value{index}") for index, name in enumerate(columns(accessor))]
+        return first_values(_and(domain, column), values, sample_size(metric))
 
-
-def _condition(metric: MetricConfiguration) -> MetricConfiguration | None:
-    """The metric that holds the 'unexpected' condition which this one counts or lists."""
-    dependencies = metric.metric_dependencies
-    if "metric_partial_fn" in dependencies:
-        dependencies = dependencies["metric_partial_fn"].metric_dependencies
-    return dependencies.get("unexpected_condition")
-
-
-def _columns(accessor: Mapping[str, Any]) -> list[str]:
-    if "column_list" in accessor:
-        return list(accessor["column_list"])
-    return [accessor[name] for name in ("column", "column_A", "column_B") if name in accessor]
-
-
-def _sample_size(metric: MetricConfiguration) -> int:
-    return int(metric.metric_value_kwargs["result_format"]["partial_unexpected_count"])
-
-
-def _shaped(rows: Iterable[Any], metric: MetricConfiguration, known: Values) -> list[Any]:
-    """Sampled rows as Great Expectations gives them: values of a column, tuples of a pair, mappings of more."""
-    condition = _condition(metric)
-    assert condition is not None  # noqa: S101 - sampled metrics have one
-    accessor = known[condition.id][2]
-    taken = [tuple(row) for row in rows][: _sample_size(metric)]
-    if "column_list" in accessor:
-        return [dict(zip(accessor["column_list"], row, strict=True)) for row in taken]
-    return [row[0] for row in taken] if "column" in accessor else taken
+    def _built(self, metric: MetricConfiguration, known: Values) -> tuple[Column, Column | None, dict[str, Any]]:
+        """The condition that this metric counts or lists, the domain that it counts in, and the domain's columns."""
+        column, compute, accessor = known[condition(metric).id]
+        return column, self.domain({**compute, **accessor}), accessor
 
 
 def _and(domain: Column | None, condition: Column) -> Column:

@@ -37,12 +37,13 @@ RESULT_FORMAT = {"result_format": "SUMMARY", "return_unexpected_index_query": Fa
 
 @dataclass(frozen=True)
 class Judged:
-    """One expectation's outcome: Great Expectations' result (JSON-ready), and, for one that holds of single rows, the
-    condition 'the row fails' and how many rows do."""
+    """One expectation's outcome: Great Expectations' result (JSON-ready), and, for one about single rows (`per_row`),
+    how many rows fail, and the condition 'the row fails' where any does."""
 
     result: dict[str, Any]
-    condition: Column | None = None
+    per_row: bool = False
     unexpected: int = 0
+    condition: Column | None = None
 
 
 @dataclass
@@ -145,11 +146,12 @@ def _judge(engine: FusedEngine, case: _Case, metrics: dict[Any, Any], aborted: d
     return Judged(_json_of(broken, case))
 
 
-def _row_rule(engine: FusedEngine, case: _Case, metrics: dict[Any, Any]) -> tuple[Column | None, int]:
+def _row_rule(engine: FusedEngine, case: _Case, metrics: dict[Any, Any]) -> tuple[bool, int, Column | None]:
     metric = _count_metric(case)
-    if metric is None or metric.id not in metrics:
-        return None, 0
-    return engine.unexpected(metric, metrics), int(metrics[metric.id] or 0)
+    if metric is None or metric.id not in metrics or not engine.is_per_row(metric):
+        return False, 0, None
+    unexpected = int(metrics[metric.id] or 0)
+    return True, unexpected, engine.unexpected(metric, metrics) if unexpected else None
 
 
 def _count_metric(case: _Case) -> Any:

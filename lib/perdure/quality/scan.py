@@ -27,7 +27,7 @@ class KeyCheck:
 
 @dataclass(frozen=True)
 class KeyCount:
-    """`keys` different keys; `repeated` rows whose key's hash occurs more than once. Zero is proof that keys are unique."""
+    """`keys` different keys; `repeated` rows whose key's hash occurs more than once: zero proves that none repeats."""
 
     keys: int = 0
     repeated: int = 0
@@ -61,7 +61,7 @@ class Scan:
     keys: dict[str, KeyCheck] = field(default_factory=dict)
 
     def run(self) -> Found:
-        """Two queries at most. A broken aggregate or check is found by halving, so that it costs no other its answer."""
+        """Two queries at most. A broken aggregate or check is found by halving, so it costs no other its answer."""
         frame = self.frame.withColumns(self.helpers) if self.helpers else self.frame
         values, errors = _aggregate(frame, self.values)
         keys, key_errors = _count_keys(frame, self.keys)

@@ -27,8 +27,9 @@ OnFailure = Literal["quarantine", "fail"]
 
 @dataclass(frozen=True)
 class RowRule:
-    """A rule about single rows. `condition` is 'the row fails' (never null; it may hold a window function, so use it in
-    a projection); `unexpected` is how many rows do; `rule` is its fingerprint."""
+    """A rule about single rows. `unexpected` is how many rows of this batch fail it, `condition` is 'the row fails'
+    (never null; plain false where no row does; it may hold a window function, so use it in a projection), `rule` is the
+    fingerprint."""
 
     expectation: str
     columns: tuple[str, ...]
@@ -164,11 +165,11 @@ def _suite_rules(given: Sequence[suites.Entry], judged: Sequence[Judged]) -> lis
             suites.columns(entry),
             suites.severity(entry),
             suites.rule_fingerprint(entry),
-            one.condition,
+            F.lit(False) if one.condition is None else one.condition,
             one.unexpected,
         )
         for entry, one in zip(given, judged, strict=True)
-        if one.condition is not None
+        if one.per_row
     ]
 
 
@@ -180,20 +181,19 @@ def _own_line(rule: RowRule, rows: int, on_failure: OnFailure) -> GateLine:
     severity = rule.severity
     if failed and on_failure == "quarantine":
         severity, text = "warning", f"{text}; rows quarantined"
-    name = rule.expectation.replace("_", " ")
-    return GateLine(f"{', '.join(rule.columns)}: {name}" if rule.columns else name, not failed, text, "every row", severity)
+    name = ": ".join(part for part in (", ".join(rule.columns), rule.expectation.replace("_", " ")) if part)
+    return GateLine(name, not failed, text, "every row", severity)
 
 
 def _line(entry: suites.Entry, one: Judged, on_failure: OnFailure) -> GateLine:
     """One expectation's line. A critical rule of single rows without `mostly` stops nothing when its rows can go to
     quarantine: its line then is a warning that says so."""
-    per_row = one.condition is not None
     success = bool(one.result.get("success"))
     text, severity = wording.measured(one.result), suites.severity(entry)
-    quarantines = per_row and severity == "critical" and on_failure == "quarantine" and one.unexpected > 0
+    quarantines = one.per_row and severity == "critical" and on_failure == "quarantine" and one.unexpected > 0
     if quarantines:
         text += "; rows quarantined"
         if (entry.get("kwargs") or {}).get("mostly") is None:
             severity = "warning"
-    bound = wording.bound(entry, per_row=per_row or "unexpected_count" in (one.result.get("result") or {}))
+    bound = wording.bound(entry, per_row=one.per_row or "unexpected_count" in (one.result.get("result") or {}))
     return GateLine(wording.title(entry), success, text, bound, severity)

@@ -7,7 +7,9 @@ from typing import Any
 
 from .suites import Entry, columns
 
-_SAID = ("column", "column_A", "column_B", "column_list", "mostly", "min_value", "max_value", "strict_min", "strict_max")
+_COLUMNS = ("column", "column_A", "column_B", "column_list")
+_SAID = (*_COLUMNS, "mostly", "row_condition", "condition_parser", "ignore_row_if")
+_LIMITS = ("min_value", "max_value", "strict_min", "strict_max")
 _SHORT = ((" to be between", ""), (" to be ", " "), (" to not be ", " not "), (" to not ", " not "), (" to ", " "))
 _EXAMPLES = 3
 
@@ -90,11 +92,8 @@ def _range(kwargs: Mapping[str, Any]) -> str:
 
 
 def _parameters(kwargs: Mapping[str, Any]) -> str:
-    given = {key: item for key, item in kwargs.items() if key not in _SAID and item is not None}
-    hidden = ("condition_parser", "ignore_row_if")
-    return ", ".join(
-        f"{key.replace('_', ' ')} {_clipped(item)}" for key, item in given.items() if key not in hidden
-    )
+    given = {key: item for key, item in kwargs.items() if key not in _SAID + _LIMITS and item is not None}
+    return ", ".join(f"{key.replace('_', ' ')} {_clipped(item)}" for key, item in given.items())
 
 
 def _clipped(found: Any) -> str:
