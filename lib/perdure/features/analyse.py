@@ -11,7 +11,7 @@ from perdure.core.errors import PipelineFileError, UsageError
 from perdure.core.references import view_order
 from perdure.core.registry import did_you_mean
 
-from .build import AVAILABLE_AT, Query, labels, query, with_availability
+from .build import AVAILABLE_AT, Query, arguments, labels, query, with_availability
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -55,7 +55,7 @@ def _analyse_sql(spark: SparkSession, pipeline: Pipeline,
     for name in order:
         whole = query({**good, "features": texts[name]}, list(views))
         try:
-            schema = spark.sql(whole.text, **views).schema
+            schema = spark.sql(whole.text, **arguments(views)).schema
         except PySparkException as error:
             where, line = _place(error, whole)
             file = files[name] if where == "features" else files[where]

@@ -70,12 +70,17 @@ def run(sources: Mapping[str, DataFrame], pipeline: Pipeline) -> DataFrame:
     """The SQL's result over all of `sources`, unfiltered. `sources` may carry `_available_at` already."""
     views = {name: with_availability(rows, pipeline, name) for name, rows in sources.items()}
     some = next(iter(views.values()))
-    return some.sparkSession.sql(query(pipeline.reads_sql(), list(views)).text, **views)
+    return some.sparkSession.sql(query(pipeline.reads_sql(), list(views)).text, **arguments(views))
+
+
+def arguments(views: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """The frames under the names by which `query`'s text asks `SparkSession.sql` for them."""
+    return {f"source_{name}": rows for name, rows in views.items()}
 
 
 def query(sql_by_name: Mapping[str, str], sources: list[str]) -> Query:
-    """The sources, the helper views in order and, last, `features`, as one query. `{source}` stands for a frame."""
-    lines = ["WITH"] + [f"`{name}` AS (SELECT * FROM {{{name}}})," for name in sources]
+    """The sources, the helper views in order and, last, `features`, as one query. `{source_NAME}` stands for a frame."""
+    lines = ["WITH"] + [f"`{name}` AS (SELECT * FROM {{source_{name}}})," for name in sources]
     parts: list[tuple[str, int, int]] = []
     for name in view_order(sql_by_name, sources):
         body = sql_by_name[name].rstrip().rstrip(";").replace("{", "{{").replace("}", "}}").split("\n")

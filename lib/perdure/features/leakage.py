@@ -59,7 +59,7 @@ def _difference(whole: DataFrame, known: Mapping[str, DataFrame], pipeline: Pipe
     counted = pairs.select(*(differs[name].alias(f"d{i}") for i, name in enumerate(names)))
     anywhere = F.greatest(*(F.col(f"d{i}") for i in range(len(names))))
     found = counted.agg(F.count("*").alias("n"), F.count_if(anywhere).alias("rows"),
-                        *(F.count_if(f"d{i}").alias(f"d{i}") for i in range(len(names)))).collect()[0]
+                        *(F.count_if(F.col(f"d{i}")).alias(f"d{i}") for i in range(len(names)))).collect()[0]
     columns = {name: int(found[f"d{i}"]) for i, name in enumerate(names) if found[f"d{i}"]}
     return Difference(cut, int(found["n"]), int(found["rows"]), columns)
 

@@ -64,15 +64,16 @@ class Preparation:
         stages: list[Transformer] = [SQLTransformer(statement=self._statement())]
         if not self.categories:
             return stages
-        places = range(len(self.categories))
-        indexer = StringIndexerModel.from_arrays_of_labels(
-            [list(values) for values in self.categories.values()], [f"_text_{i}" for i in places],
-            [f"_index_{i}" for i in places], handleInvalid="keep")
-        stages.append(indexer)
+        # One indexer a column: made from labels of several columns, pyspark 4.2 pads the shorter lists with nulls.
+        stages += [StringIndexerModel.from_labels(list(values), f"_text_{i}", f"_index_{i}", handleInvalid="keep")
+                   for i, values in enumerate(self.categories.values())]
         if onehot:
             # The indexer's metadata tells the categories, so this fit starts no job. The shared category is dropped:
             # all places zero mean it.
-            indexed = indexer.transform(stages[0].transform(rows.limit(0)))
+            indexed = rows.limit(0)
+            for stage in stages:
+                indexed = stage.transform(indexed)
+            places = range(len(self.categories))
             encoder = OneHotEncoder(inputCols=[f"_index_{i}" for i in places],
                                     outputCols=[f"_onehot_{i}" for i in places])
             stages.append(encoder.fit(indexed))

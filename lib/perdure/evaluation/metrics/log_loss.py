@@ -1,0 +1,14 @@
+"""Mean negative log-likelihood of the labels; probabilities are clipped at 1e-15, as scikit-learn once did."""
+
+from __future__ import annotations
+
+from perdure.evaluation.tally import Estimate, Tally
+
+tasks = ("binary",)
+direction = "lower"
+loss = "-ln(greatest(IF(y = 1, p, 1 - p), 1e-15D))"
+
+
+def measure(tally: Tally) -> Estimate | None:
+    """Exact, in nats, with the standard error of the mean."""
+    return tally.loss("log_loss").estimate()

@@ -1,0 +1,132 @@
+"""The one Spark pass: rows with label and prediction in, a `Tally` for each model and slice out.
+
+Binary probabilities fall into `BINS` bins (`SLICE_BINS` for slices) that are fine both around the middle and near 0
+and 1: their edges are even in the mean of p and its logit scaled to [0, 1]. Any metric that needs only the order of
+the probabilities is as exact as the bins are fine; see `Tally.tied`. Probability above 0.5 is the upper half, exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .measure import losses
+from .tally import Tally
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import Column, DataFrame
+
+BINS, SLICE_BINS = 4096, 512
+NO_VALUE = "(null)"
+_CLIPPED = "least(greatest(p, 1e-15D), 1 - 1e-15D)"
+_PLACE = f"({_CLIPPED} + least(greatest((ln({_CLIPPED}) - ln(1 - {_CLIPPED})) / 36 + 0.5D, 0D), 1D)) / 2"
+_HALF = BINS // 2
+_BIN = (f"CAST(IF(p > 0.5D, greatest(ceil({_PLACE} * {BINS}) - 1, {_HALF}), "
+        f"least(ceil({_PLACE} * {BINS}) - 1, {_HALF - 1})) AS INT)")
+
+
+def side_by_side(rows: DataFrame, models: Mapping[str, str], slices: Sequence[str]) -> DataFrame:
+    """Rows for `tally` from rows that hold `label` and one prediction column for each of one or two models
+    (name -> column). With two, each is the other's partner in paired differences."""
+    from pyspark.sql import functions as F
+
+    columns = [F.col(column).cast("double") for column in models.values()]
+    sides = [F.struct(F.lit(name).alias("model"), own.alias("p"), other.alias("q"))
+             for name, own, other in zip(models, columns, reversed(columns))]
+    return rows.select(F.inline(F.array(*sides)), F.col("label").alias("y"), F.lit(True).alias("known"),
+                       slices_of(slices).alias("slices"))
+
+
+def slices_of(columns: Sequence[str]) -> Column:
+    """The slices that a row belongs to, for `tally`: all rows (both null), and its value of each column."""
+    from pyspark.sql import functions as F
+
+    none = F.lit(None).cast("string")
+    pairs = [(F.lit(name), F.coalesce(F.col(f"`{name}`").cast("string"), F.lit(NO_VALUE))) for name in columns]
+    return F.array(*(F.struct(key.alias("slice_key"), value.alias("slice_value")) for key, value in
+                     [(none, none), *pairs]))
+
+
+def tally(rows: DataFrame, *, task: str, paired: bool = False) -> list[Tally]:
+    """Tallies of rows with columns `model`, `y` (null: not to be judged), `p`, `known` (whether the outcome is known),
+    `slices` (see `slices_of`) and, when `paired`, `q` (the other model's prediction for the row).
+
+    One action. Ordered by model, slice key and slice value; the tally over all rows (slice key None) comes first."""
+    kinds = losses(task)
+    measures = _measures(list(kinds.values()), paired=paired)
+    grouped = _binned(rows, task, measures).groupBy("model", "slice_key", "slice_value", "bin")
+    return _tallies(grouped.agg(*_aggregates(list(measures))).toArrow(), kinds, list(measures), task, paired=paired)
+
+
+def _measures(expressions: list[str], *, paired: bool) -> dict[str, str]:
+    """Output name to SQL over y, p, q: the label, each loss once, and each paired difference."""
+    found = {"y": "y"}
+    for i, expression in enumerate(dict.fromkeys(expressions)):
+        found[f"loss_{i}"] = expression
+        if paired:
+            found[f"paired_{i}"] = f"{expression} - {_for_other(expression)}"
+    return found
+
+
+def _for_other(expression: str) -> str:
+    """The loss of the other model: `p` read as `q`."""
+    return re.sub(r"\bp\b", "q", expression)
+
+
+def _binned(rows: DataFrame, task: str, measures: Mapping[str, str]) -> DataFrame:
+    """One row a row and slice, with its bin and the measures."""
+    from pyspark.sql import functions as F
+
+    judged = rows.withColumn("y", F.expr("IF(p IS NULL, NULL, y)"))
+    place = F.expr(_BIN) if task == "binary" else F.lit(0)
+    # Judged rows only carry a p, so that the mean prediction is over the rows that have a label.
+    wide = judged.select("model", "known", F.expr("IF(y IS NULL, NULL, p)").alias("p"), place.alias("place"),
+                         *(F.expr(sql).alias(name) for name, sql in measures.items()), "slices")
+    long = wide.select("*", F.inline("slices")).drop("slices")
+    coarse = F.when(F.col("slice_key").isNull(), F.col("place")).otherwise(
+        F.floor(F.col("place") / F.lit(BINS // SLICE_BINS)).cast("int"))
+    return long.withColumn("bin", coarse)
+
+
+def _aggregates(measures: list[str]) -> list[Column]:
+    from pyspark.sql import functions as F
+
+    return [F.count("*").alias("total"), F.count_if(F.col("known")).alias("known"), F.count("y").alias("n"),
+            F.avg("p").alias("predicted"),
+            *(F.avg(name).alias(f"{name}_mean") for name in measures),
+            *(F.var_pop(name).alias(f"{name}_variance") for name in measures)]
+
+
+def _tallies(table: pa.Table, kinds: Mapping[str, str], measures: list[str], task: str, *,
+             paired: bool) -> list[Tally]:
+    data: dict[str, Any] = {name: _array(table.column(name)) for name in table.column_names}
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for i, key in enumerate(zip(data["model"], data["slice_key"], data["slice_value"])):
+        groups.setdefault(key, []).append(i)
+    places = {expression: i for i, expression in enumerate(dict.fromkeys(kinds.values()))}
+    result = []
+    for (model, key, value), found in sorted(groups.items()):
+        index = np.array(found)[np.argsort(data["bin"][found], kind="stable")]
+
+        def moments(name: str, index: Any = index) -> tuple[Any, Any]:
+            return data[f"{name}_mean"][index], data[f"{name}_variance"][index]
+
+        half = _HALF if not key else SLICE_BINS // 2
+        result.append(Tally(
+            model, key or None, value if key else None, int(data["total"][index].sum()), int(data["known"][index].sum()),
+            (data["bin"][index] >= half) & (task == "binary"), data["n"][index].astype(float), moments("y"),
+            data["predicted"][index],
+            {metric: moments(f"loss_{places[sql]}") for metric, sql in kinds.items()},
+            {metric: moments(f"paired_{places[sql]}") for metric, sql in kinds.items()} if paired else {}))
+    return result
+
+
+def _array(column: pa.ChunkedArray) -> Any:
+    """Nulls become 0 or an empty text: a bin without judged rows weighs nothing. NaN from a NaN prediction stays."""
+    import pyarrow as pa
+
+    return column.fill_null("" if pa.types.is_string(column.type) else 0).to_numpy()

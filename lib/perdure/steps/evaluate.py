@@ -1,0 +1,117 @@
+"""The candidate on the holdout: against the thresholds, and against the champion on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from perdure.core.config import BeatChampion, Pipeline
+from perdure.core.errors import PerdureError
+from perdure.core.gate import GateLine, GateResult, Severity
+from perdure.core.protocols import StepResult
+from perdure.evaluation import measure, scan
+from perdure.evaluation.tally import Estimate, Tally
+from perdure.models.fitted import predict
+
+if TYPE_CHECKING:
+    from pyspark.ml import Transformer
+    from pyspark.sql import DataFrame
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+
+
+def evaluate(rows: DataFrame, *, candidate: Transformer, champion: Transformer | None,
+             pipeline: Pipeline) -> StepResult:
+    """The model gate, and facts: `rows`, for each model the metrics with their 95 % intervals, `improvement` of the
+    candidate over the champion, `slices`, `calibration` (binary).
+
+    `rows`: features with `label` (not null) that neither model was trained on. One Spark action. Raises PerdureError
+    when there are no rows."""
+    task = pipeline.model.task
+    models = {CANDIDATE: candidate} | ({CHAMPION: champion} if champion is not None else {})
+    tallies = scan.tally(scan.side_by_side(_predicted(rows, models, task), {m: f"_{m}" for m in models},
+                                           pipeline.monitor.slices),
+                         task=task, paired=champion is not None)
+    whole = {tally.model: tally for tally in tallies if tally.slice_key is None}
+    if not whole or not whole[CANDIDATE].n:
+        raise PerdureError("an evaluation needs rows with labels; the holdout has none. Lengthen train.holdout, or "
+                           "wait until labels are available")
+    measured = {name: measure.measure(tally, task) for name, tally in whole.items()}
+    gate = GateResult("model", tuple(_lines(pipeline, whole, measured[CANDIDATE])))
+    facts: dict[str, Any] = {"rows": whole[CANDIDATE].n}
+    facts |= {name: _plain(found) for name, found in measured.items()}
+    facts["improvement"] = _improvements(whole, task)
+    facts["slices"] = [_slice(tally, task) for tally in tallies if tally.slice_key is not None]
+    if task == "binary":
+        facts["calibration"] = {name: measure.calibration(tally) for name, tally in whole.items()}
+    return StepResult(facts=facts, gate=gate)
+
+
+def _predicted(rows: DataFrame, models: Mapping[str, Transformer], task: str) -> DataFrame:
+    """`rows` with one column of predictions a model, `_<name>`: no join, the rows are read once."""
+    from pyspark.sql import functions as F
+
+    value = "probability" if task == "binary" else "prediction"
+    for name, model in models.items():
+        rows = predict(model, rows, task).withColumn(f"_{name}", F.col(value)).drop("prediction", "probability")
+    return rows
+
+
+def _lines(pipeline: Pipeline, whole: Mapping[str, Tally], measured: Mapping[str, Estimate]) -> list[GateLine]:
+    gate, task = pipeline.gate, pipeline.model.task
+    if gate.mode == "off":
+        return []
+    severity: Severity = "critical" if gate.mode == "enforce" else "warning"
+    lines = [_threshold(name, bound, task, measured.get(name), severity) for name, bound in gate.thresholds.items()]
+    if gate.beat_champion is not None:
+        lines.append(_beats(gate.beat_champion, task, whole, severity))
+    return lines
+
+
+def _threshold(name: str, bound: float, task: str, found: Estimate | None, severity: Severity) -> GateLine:
+    sign = "<=" if measure.lower_is_better(name, task) else ">="
+    if found is None:
+        return GateLine(name, False, "not defined on these rows", f"{sign} {bound:g}", severity)
+    passed = found.value <= bound if sign == "<=" else found.value >= bound
+    return GateLine(name, passed, _with_interval(found), f"{sign} {bound:g}", severity)
+
+
+def _beats(rule: BeatChampion, task: str, whole: Mapping[str, Tally], severity: Severity) -> GateLine:
+    """A one-sided z-test: the improvement less z standard errors must exceed the margin."""
+    name = f"beat_champion {rule.metric}"
+    measure.metric(rule.metric, task)
+    if CHAMPION not in whole:
+        return GateLine(name, True, "no champion yet", "better than the champion's", "info")
+    found = measure.improvement(rule.metric, task, whole[CANDIDATE], whole[CHAMPION])
+    bound = f"> {rule.margin:g} with {rule.confidence:.0%} confidence"
+    if found is None:
+        return GateLine(name, False, "not defined on these rows", bound, severity)
+    sure = found.value - NormalDist().inv_cdf(rule.confidence) * (found.error or 0.0) - found.bound
+    return GateLine(name, sure > rule.margin, f"better by {found.value:.4g}, surely by {sure:.4g}", bound, severity)
+
+
+def _with_interval(found: Estimate) -> str:
+    low, high = found.interval()
+    return f"{found.value:.4f}" + (f" (95 %: {low:.4f} to {high:.4f})" if low is not None else "")
+
+
+def _improvements(whole: Mapping[str, Tally], task: str) -> dict[str, Any]:
+    if CHAMPION not in whole:
+        return {}
+    found = {name: measure.improvement(name, task, whole[CANDIDATE], whole[CHAMPION]) for name in measure.names(task)}
+    return _plain({name: estimate for name, estimate in found.items() if estimate is not None})
+
+
+def _slice(tally: Tally, task: str) -> dict[str, Any]:
+    return {"model": tally.model, "slice_key": tally.slice_key, "slice_value": tally.slice_value, "rows": tally.n,
+            "metrics": _plain(measure.measure(tally, task))}
+
+
+def _plain(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    """JSON-ready: value, 95 % low and high (null where unknown)."""
+    result = {}
+    for name, estimate in estimates.items():
+        low, high = estimate.interval()
+        result[name] = {"value": estimate.value, "low": low, "high": high}
+    return result

@@ -1,0 +1,267 @@
+"""Training: the search over families and params, and the winner fitted on every training row.
+
+With `cut` the moment of training: the rows whose event time lies in [cut - window, cut - holdout) and whose label was
+available at the cut train; those in [cut - holdout, cut) are the holdout, which nothing here looks at. Inside the
+search the last `VALIDATION` of the training rows in time judge what the earlier ones taught.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from perdure.core.config import Pipeline
+from perdure.core.errors import PerdureError
+from perdure.core.protocols import JSON, StepResult
+from perdure.core.space import Params
+from perdure.evaluation import measure, scan
+from perdure.features.times import at, between, micros
+from perdure.models import fitted, prepare
+from perdure.tuning import Trial, best, search
+
+if TYPE_CHECKING:
+    from pyspark.ml import PipelineModel
+    from pyspark.sql import DataFrame
+
+VALIDATION = 0.2
+# Time is cut into so many parts to find where the validation rows begin.
+PARTS = 200
+# Two partitions up to half a million rows: two partial sums add up the same in either order, so a training repeats to
+# the last bit on any machine. Beyond that, more partitions, and sums of doubles that may differ in the last bits.
+ROWS_A_PARTITION = 250_000
+SAMPLE_STEPS = 1_000_000
+Progress = Callable[[Trial], None]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fitted model, what it was made of, and the rows it must be judged on.
+
+    `columns`: feature name to SQL type. `training` and `holdout`: key, event time, features and `label`, lazy."""
+
+    model: PipelineModel
+    family: str
+    params: Params
+    trials: tuple[Trial, ...]
+    columns: Mapping[str, str]
+    task: str
+    rows_trained: int
+    since: datetime
+    until: datetime
+    training: DataFrame
+    holdout: DataFrame
+
+    @property
+    def rows(self) -> DataFrame:
+        """The training rows with `label`, `prediction` and `probability` (of class 1; null for regression): what the
+        reference profile is made of. Lazy."""
+        return fitted.predict(self.model, self.training, self.task)
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """How many training rows there are about, and where their validation part begins."""
+
+    rows: int
+    split: datetime
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The training rows as vectors, cached: `label`, `features_<encoding>`, and flags `judging` (validation part) and
+    `sampled` (seen by the search)."""
+
+    vectors: DataFrame
+    preparation: prepare.Preparation
+    rows: int
+
+
+def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
+          progress: Progress | None = None) -> StepResult:
+    """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
+    columns, importance, size, trials.
+
+    `features` and `labels`: those tables over [cut - window, cut) at least. `progress` is called with each Trial as it
+    ends. Raises PerdureError when there are no rows to train on, a binary label holds one class only or something
+    else than 0 and 1, a key occurs twice, or every trial fails. Nothing stays cached."""
+    since, until = pipeline.train.window.before(cut), pipeline.train.holdout.before(cut)
+    known = labels.where(between(pipeline.features.event_time, since, cut) & _known(cut))
+    training, holdout = (_labelled(features, known, pipeline, *span) for span in ((since, until), (until, cut)))
+    columns = prepare.usable(features.schema, _not_features(pipeline))
+    with _prepared(training, list(columns), pipeline, _extent(known, pipeline, since, until)) as data:
+        trials = _search(data, pipeline, progress)
+        winner = best(trials)
+        encoding = fitted.family(winner.family, pipeline.model.task).encoding
+        last = _fit(data, winner.family, winner.params, pipeline, data.vectors)
+        leans = fitted.importance(last, data.preparation.slots(encoding), _vectors(data.vectors, encoding))
+        model = fitted.assemble(data.preparation, training, encoding, last)
+    value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.rows,
+                         since, until, training, holdout)
+    return StepResult(facts=_facts(value, winner, leans, fitted.sizes(last), cut), value=value)
+
+
+def _facts(value: TrainedModel, winner: Trial, importance: Mapping[str, float], size: Mapping[str, int],
+           cut: datetime) -> dict[str, JSON]:
+    return {
+        "family": value.family, "params": dict(value.params), "loss": winner.loss, "metrics": dict(winner.metrics),
+        "trial": winner.number, "rows": value.rows_trained, "since": value.since.isoformat(),
+        "until": value.until.isoformat(), "holdout": {"since": value.until.isoformat(), "until": cut.isoformat()},
+        "columns": dict(value.columns), "importance": dict(importance), "size": dict(size),
+        "trials": [{**asdict(trial), "params": dict(trial.params)} for trial in value.trials],
+    }
+
+
+def _known(cut: datetime) -> Any:
+    from pyspark.sql import functions as F
+
+    return (F.col("available_at") <= at(cut)) & F.col("label").isNotNull()
+
+
+def _not_features(pipeline: Pipeline) -> list[str]:
+    features = pipeline.features
+    return [features.key, features.event_time, "label", "available_at", *pipeline.model.exclude]
+
+
+def _labelled(features: DataFrame, known: DataFrame, pipeline: Pipeline, since: datetime,
+              until: datetime) -> DataFrame:
+    """Features whose event time lies in [since, until), with their `label`."""
+    from pyspark.sql import functions as F
+
+    key, time = pipeline.features.key, pipeline.features.event_time
+    own = [F.col(f"`{name}`") for name in features.columns if not name.startswith("_")]
+    outcome = known.where(between(time, since, until)).select(F.col(f"`{key}`"), "label")
+    return features.select(*own).where(between(time, since, until)).join(outcome, key)
+
+
+def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: datetime) -> _Extent:
+    """One pass over two columns of the labels: exact, so that the split is the same on every machine."""
+    from pyspark.sql import functions as F
+
+    start, width = micros(since), max(1, math.ceil((micros(until) - micros(since)) / PARTS))
+    time = F.unix_micros(F.col(f"`{pipeline.features.event_time}`"))
+    part = F.floor((time - F.lit(start)) / F.lit(width)).cast("int").alias("part")
+    rows = known.where(F.col(f"`{pipeline.features.event_time}`") < at(until))
+    counts = {row["part"]: row["count"] for row in rows.groupBy(part).count().collect()}
+    total, seen = sum(counts.values()), 0
+    if not total:
+        raise PerdureError(f"training needs rows with labels between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} "
+                           "(train.window less train.holdout before the cut); there are none. Featurize those "
+                           "intervals first, or train later")
+    for number in sorted(counts):
+        if seen and seen + counts[number] > total * (1 - VALIDATION):
+            break
+        seen += counts[number]
+    else:
+        number = number if len(counts) > 1 else number + 1
+    return _Extent(total, since + timedelta(microseconds=number * width))
+
+
+@contextmanager
+def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, extent: _Extent) -> Iterator[_Prepared]:
+    """Two caches: the joined rows while the preparation is learnt from them, then the vectors until the block ends.
+
+    Rows are placed by their key and ordered by it, so that every fit sees the same rows in the same order."""
+    from pyspark.sql import functions as F
+
+    key, time = pipeline.features.key, pipeline.features.event_time
+    partitions = max(2, math.ceil(extent.rows / ROWS_A_PARTITION))
+    raw = training.repartition(partitions, F.col(f"`{key}`")).sortWithinPartitions(F.col(f"`{key}`")).persist()
+    try:
+        _check(raw, pipeline)
+        preparation = prepare.fit(raw, columns)
+        encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
+        judging = F.col(f"`{time}`") >= at(extent.split)
+        sampled = F.pmod(F.xxhash64(F.col(f"`{key}`")), F.lit(SAMPLE_STEPS)) < F.lit(
+            math.ceil(pipeline.model.tune.sample * SAMPLE_STEPS))
+        label = F.col("label").alias("label", metadata=_label_metadata(pipeline.model.task))
+        vectors = preparation.apply(raw, encodings).select(
+            label, judging.alias("judging"), sampled.alias("sampled"), *(f"features_{name}" for name in encodings))
+        vectors = vectors.persist()
+        try:
+            rows = vectors.count()
+            raw.unpersist()
+            yield _Prepared(vectors, preparation, rows)
+        finally:
+            vectors.unpersist()
+    finally:
+        raw.unpersist()
+
+
+def _label_metadata(task: str) -> dict[str, Any]:
+    """Tells MLlib that there are two classes, which spares each tree fit a pass over the rows to find out."""
+    return {"ml_attr": {"type": "nominal", "vals": ["0.0", "1.0"], "name": "label"}} if task == "binary" else {}
+
+
+def _check(rows: DataFrame, pipeline: Pipeline) -> None:
+    """The label's values and the key's uniqueness; fills the cache on the way."""
+    from pyspark.sql import functions as F
+
+    key = pipeline.features.key
+    by_key = rows.groupBy(F.col(f"`{key}`").alias("key")).agg(F.count("*").alias("n"), F.min("label").alias("label"))
+    found = by_key.agg(F.sum("n").alias("rows"), F.expr("count_if(n > 1)").alias("twice"),
+                       F.expr("count_if(label = 0)").alias("zeros"), F.expr("count_if(label = 1)").alias("ones"),
+                       F.max(F.when(F.col("n") > 1, F.col("key").cast("string"))).alias("example")).collect()[0]
+    if not found["rows"]:
+        raise PerdureError("training needs rows: no label in the training window meets a row of features. Check that "
+                           f"the label's source and the features share the key '{key}'")
+    if found["twice"]:
+        raise PerdureError(f"each key must occur once in features and in labels: {found['twice']} values of '{key}' "
+                           f"occur more often, such as {found['example']!r}. Mend the features' SQL or set the "
+                           "sources' key so that doubles are dropped")
+    if pipeline.model.task == "binary":
+        _check_classes(found["rows"], found["zeros"], found["ones"])
+
+
+def _check_classes(rows: int, zeros: int, ones: int) -> None:
+    if zeros + ones != rows:
+        raise PerdureError(f"a binary label must be 0 or 1 (or null: no outcome); {rows - zeros - ones} of {rows} "
+                           "training rows have something else. Mend label.expression, or use task: regression")
+    if not zeros or not ones:
+        raise PerdureError(f"a binary model needs rows of both classes; all {rows} training rows have the label "
+                           f"{int(bool(ones))}. Lengthen train.window, or mend label.expression")
+
+
+def _search(data: _Prepared, pipeline: Pipeline, progress: Progress | None) -> list[Trial]:
+    from pyspark.sql import functions as F
+
+    task, tune = pipeline.model.task, pipeline.model.tune
+    seen = data.vectors.where("sampled") if tune.sample < 1 else data.vectors
+    learning, judging = seen.where(~F.col("judging")), seen.where("judging")
+    sign = 1.0 if measure.lower_is_better(pipeline.metric, task) else -1.0
+
+    def objective(name: str, params: Params) -> tuple[float, Mapping[str, float]]:
+        encoding = fitted.family(name, task).encoding
+        model = _fit(data, name, params, pipeline, learning)
+        metrics = _measured(model.transform(_vectors(judging, encoding)), task)
+        if pipeline.metric not in metrics:
+            raise PerdureError(f"{pipeline.metric} is not defined on the validation rows")
+        return sign * metrics[pipeline.metric], metrics
+
+    spaces = {name: fitted.family(name, task).space for name in pipeline.model.families}
+    return search(spaces, objective, trials=tune.trials, parallelism=tune.parallelism, seed=pipeline.model.seed,
+                  progress=progress)
+
+
+def _fit(data: _Prepared, name: str, params: Params, pipeline: Pipeline, rows: DataFrame) -> Any:
+    task = pipeline.model.task
+    estimator = fitted.estimator(name, params, task, seed=pipeline.model.seed, bins=data.preparation.bins)
+    return estimator.fit(_vectors(rows, fitted.family(name, task).encoding))
+
+
+def _vectors(rows: DataFrame, encoding: str) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    return rows.select("label", F.col(f"features_{encoding}").alias("features"))
+
+
+def _measured(scored: DataFrame, task: str) -> dict[str, float]:
+    from pyspark.sql import functions as F
+
+    value = fitted.class_one() if task == "binary" else F.col("prediction")
+    rows = scored.select("label", value.alias("p"))
+    whole = scan.tally(scan.side_by_side(rows, {"trial": "p"}, ()), task=task)
+    return {name: found.value for name, found in measure.measure(whole[0], task).items()} if whole else {}
