@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 RESULT_FORMAT = {"result_format": "SUMMARY", "return_unexpected_index_query": False}
 """Counts, shares and twenty examples; the query text is left out, for it would be built by private means of Spark."""
+
+
+_LONGEST = 2000
 
 
 @dataclass(frozen=True)
@@ -181,9 +185,20 @@ def _quarantined(
 def _json_of(result: ExpectationValidationResult, case: _Case) -> dict[str, Any]:
     """The result as JSON, with the entry as written where Great Expectations could not even read it."""
     data: dict[str, Any] = plain(result.to_json_dict())
+    data["exception_info"] = _shortened(data.get("exception_info"))
     if data.get("expectation_config") is None:
         data["expectation_config"] = plain(dict(case.entry))
     return data
+
+
+def _shortened(info: Any) -> Any:
+    """Exception info without stack traces, which are for developers and can be longer than the rest of the record."""
+    if not isinstance(info, dict):
+        return info[:_LONGEST] if isinstance(info, str) else info
+    return {
+        key: str(item).strip().split("\n")[-1][:_LONGEST] if key == "exception_traceback" and item else _shortened(item)
+        for key, item in info.items()
+    }
 
 
 def _exception(error: Exception) -> dict[str, Any]:
@@ -192,7 +207,7 @@ def _exception(error: Exception) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it: numpy's scalars and arrays, sets and times become plain ones."""
+    """The value as strict JSON can hold it: numpy's scalars and arrays, sets, times and NaN become plain ones."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -201,6 +216,8 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, np.generic):
         return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)  # JSON knows neither; Great Expectations writes null for NaN
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if hasattr(value, "isoformat"):

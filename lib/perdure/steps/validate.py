@@ -41,7 +41,7 @@ def validate(
     """
     batch = raw
     if config.event_time and "{interval}" not in config.path:
-        time = F.col(config.event_time)
+        time = _column(config.event_time)
         batch = raw.filter(F.col("_reject").isNotNull() | time.isNull() | _within(time, interval))
     own = _own_rules(config, interval)
     found = judge(
@@ -49,7 +49,7 @@ def validate(
         suite,
         own=own,
         where=_judged_rows(config, interval),
-        key=config.key,
+        key=[f"`{name}`" for name in config.key],
         on_failure=config.on_failure,
     )
     good, bad = _parted(batch, config, found)
@@ -67,6 +67,11 @@ def validate(
     )
 
 
+def _column(name: str) -> Column:
+    """A declared column by its literal name, dots and spaces included."""
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
 def _within(time: Column, interval: Interval) -> Column:
     return (time >= F.lit(interval.start)) & (time < F.lit(interval.end))
 
@@ -79,20 +84,20 @@ def _judged_rows(config: Source, interval: Interval) -> Column:
     """The rows that the suite is asked about: parsed and in the interval."""
     if config.event_time is None:
         return _parsed()
-    return _parsed() & F.coalesce(_within(F.col(config.event_time), interval), F.lit(False))
+    return _parsed() & F.coalesce(_within(_column(config.event_time), interval), F.lit(False))
 
 
 def _own_rules(config: Source, interval: Interval) -> list[RowRule]:
     """What holds of every source's rows, suite or not."""
     rules = [_own("parse", (), F.col("_reject").isNotNull(), F.col("_reject"))]
     if config.event_time is not None:
-        time = F.col(config.event_time)
+        time = _column(config.event_time)
         outside = time.isNull() | ~_within(time, interval)
         rules.append(_own("event_time_in_interval", (config.event_time,), _parsed() & outside))
     if config.key:
         missing = F.lit(False)
         for name in config.key:
-            missing = missing | F.col(name).isNull()
+            missing = missing | _column(name).isNull()
         rules.append(_own("key_not_null", config.key, _parsed() & missing))
     return rules
 
@@ -106,15 +111,16 @@ def _parted(batch: DataFrame, config: Source, found: Validation) -> tuple[DataFr
     """Good and quarantined rows. Only rules that were seen to fail are asked again."""
     failing = [rule for rule in found.rules if rule.unexpected]
     warnings = [rule for rule in failing if rule.severity == "warning"]
+    declared = [_column(name) for name in config.columns]
     marked = batch.select(
-        *config.columns,
+        *declared,
         *_ORIGIN,
         found.refused.alias("__refused"),
         _failures([rule for rule in failing if rule.severity != "info"]).alias("_failures"),
         _failures(warnings).alias("_warnings"),
     )
-    bad = marked.filter("__refused").select(*config.columns, *_ORIGIN, "_failures")
-    good = marked.filter("NOT __refused").select(*config.columns, "_warnings")
+    bad = marked.filter("__refused").select(*declared, *_ORIGIN, "_failures")
+    good = marked.filter("NOT __refused").select(*declared, "_warnings")
     return (_one_a_key(good, config) if found.counts.duplicates else good), bad
 
 
@@ -141,13 +147,14 @@ def _value(rule: RowRule) -> Column:
     if rule.value is not None:
         return rule.value
     if len(rule.columns) == 1:
-        return F.col(rule.columns[0])
+        return F.col(rule.columns[0])  # as Great Expectations reads the name: a path into a struct, too
     return F.to_json(F.struct(*rule.columns), {"ignoreNullFields": "false"})
 
 
 def _one_a_key(rows: DataFrame, config: Source) -> DataFrame:
     """Rows with the same key reduced to the least in the order of the declared columns, nulls last, so that the same
     one stays whatever the order of files."""
-    order = [F.col(name).asc_nulls_last() for name in config.columns]
-    numbered = rows.withColumn("__copy", F.row_number().over(Window.partitionBy(*config.key).orderBy(*order)))
+    order = [_column(name).asc_nulls_last() for name in config.columns]
+    same = Window.partitionBy(*(_column(name) for name in config.key))
+    numbered = rows.withColumn("__copy", F.row_number().over(same.orderBy(*order)))
     return numbered.filter("__copy = 1").drop("__copy")
