@@ -55,7 +55,8 @@ def _readings() -> dict[str, str]:
             "Install the examples: pip install 'perdure[examples]'"
         )
     days = defaultdict(list)
-    with gzip.open(Path(spec.origin).parent / "_data" / "sea_surface_temperature.csv.gz", "rt", encoding="utf-8") as file:
+    data = Path(spec.origin).parent / "_data" / "sea_surface_temperature.csv.gz"
+    with gzip.open(data, "rt", encoding="utf-8") as file:
         rows = csv.reader(file)
         next(rows)  # time (UTC), temperature (celsius)
         for time, celsius in rows:
@@ -65,9 +66,10 @@ def _readings() -> dict[str, str]:
 
 def _moments(day: str) -> str:
     """The 48 half hours of a day as CSV."""
-    midnight = datetime.strptime(day, "%Y-%m-%d")
+    midnight = datetime.fromisoformat(f"{day}T00:00:00+00:00")
     half_hours = [_moment((midnight + timedelta(minutes=30 * count)).strftime(CLOCK)) for count in range(48)]
-    return "".join(",".join(row) + "\n" for row in [list(half_hours[0]), *(list(each.values()) for each in half_hours)])
+    rows = [list(half_hours[0]), *(list(half_hour.values()) for half_hour in half_hours)]
+    return "".join(",".join(row) + "\n" for row in rows)
 
 
 def _moment(time: str) -> dict[str, str]:
@@ -78,6 +80,6 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python pipelines/buoy/land.py FOLDER")
     try:
-        print(f"{len(land(Path(sys.argv[1])))} files in {sys.argv[1]}")
+        sys.stdout.write(f"{len(land(Path(sys.argv[1])))} files in {sys.argv[1]}\n")
     except ModuleNotFoundError as missing_package:
         sys.exit(str(missing_package))

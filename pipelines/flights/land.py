@@ -128,6 +128,6 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python pipelines/flights/land.py FOLDER")
     try:
-        print(f"{len(land(Path(sys.argv[1])))} files in {sys.argv[1]}")
+        sys.stdout.write(f"{len(land(Path(sys.argv[1])))} files in {sys.argv[1]}\n")
     except ModuleNotFoundError as missing_package:
         sys.exit(str(missing_package))

@@ -49,7 +49,8 @@ def february(pipelines: dict[str, Pipeline]) -> Interval:
 @pytest.fixture(scope="module")
 def computed(flights: Mapping[str, DataFrame], pipelines: dict[str, Pipeline], february: Interval) -> pd.DataFrame:
     """The features of `flights`."""
-    return build(flights, pipelines["flights"], february).toPandas().set_index("flight_id")
+    rows: pd.DataFrame = build(flights, pipelines["flights"], february).toPandas().set_index("flight_id")
+    return rows
 
 
 @pytest.mark.parametrize("name", ["flights", "buoy"])

@@ -16,8 +16,10 @@ Feed = Callable[[str], ModuleType]
 
 def _monthly(landed: Path, part: str) -> dict[str, pd.DataFrame]:
     files = sorted((landed / "flights" / part).iterdir())
-    read = {".csv": pd.read_csv, ".jsonl": lambda path: pd.read_json(path, lines=True, convert_dates=False)}
-    return {path.stem: read[path.suffix](path) for path in files}
+    return {
+        path.stem: pd.read_csv(path) if path.suffix == ".csv" else pd.read_json(path, lines=True, convert_dates=False)
+        for path in files
+    }
 
 
 def test_every_flight_of_the_source_is_landed_once_in_its_own_month(landed: Path) -> None:
