@@ -65,6 +65,16 @@ $(tail_log)"
 
 spark_home() { local found=("$venv"/lib/python3*/site-packages/pyspark); printf '%s' "${found[0]}"; }
 
+# Spark as it came, but for its spark-submit: see there.
+link_spark() {
+    local file new=$home/spark.new
+    rm -rf "$new" && mkdir -p "$new/bin"
+    for file in "$(spark_home)"/*; do [[ $file == */bin || $file == */work ]] || ln -s "$file" "$new"; done
+    for file in "$(spark_home)"/bin/*; do ln -s "$file" "$new/bin"; done
+    ln -sf "$root/lib/perdure/io/spark/spark-submit" "$new/bin"
+    rm -rf "$home/spark" && mv "$new" "$home/spark"
+}
+
 # The major version of a Java home, 0 where there is none that runs.
 java_major() {
     local text
@@ -147,7 +157,8 @@ build_archive() {  # key
     rm -f "$new"
     if PERDURE_DUMP_CLASSES=$new "$root/spark-submit.sh" --master 'local[1]' --driver-memory 1g \
         "$root/lib/perdure/io/spark/warm_up.py" &>"$home/classes.log" && [[ -s $new ]]; then
-        mv "$new" "$home/classes.jsa" && printf '%s' "$1" >"$home/classes.jsa.key"
+        # Java dies of an archive that was cut short, so its size and time are part of its key.
+        mv "$new" "$home/classes.jsa" && printf '%s%s' "$1" "$(stat -c '%s %Y' "$home/classes.jsa")" >"$home/classes.jsa.key"
     else
         rm -f "$new"; touch "$home/classes.jsa.failed"
     fi
@@ -170,6 +181,7 @@ main() {
     local started=$SECONDS; : >"$log"
     cmp -s "$root/$lock" "$home/$lock" && cmp -s "$root/requirements.txt" "$home/requirements.txt" ||
         install_packages "$lock"
+    [[ -x $home/spark/bin/spark-submit && -e $home/spark/jars ]] || link_spark
     choose_java
     install_jars
     rm -f "$home/classes.jsa.failed"

@@ -77,7 +77,7 @@ ready() {
     local basis
     [[ -f $home/requirements.txt && $(<"$home/requirements.txt") == "$(<"$root/requirements.txt")" ]] || return 1
     { read -r java && read -r basis; } 2>/dev/null <"$home/java" || return 1
-    [[ -x $java/bin/java && ($java == "${JAVA_HOME:-}" || $basis == "${JAVA_HOME:-}|$(type -P java)") ]] || return 1
+    [[ -x $home/spark/bin/spark-submit && -x $java/bin/java && ($java == "${JAVA_HOME:-}" || $basis == "${JAVA_HOME:-}|$(type -P java)") ]] || return 1
     delta=("$home"/jars/delta-*.jar)
     [[ -f $home/jars.stamp && $(stat -c '%n %s %Y' "${delta[@]}" 2>/dev/null) == "$(<"$home/jars.stamp")" ]]
 }
@@ -85,13 +85,11 @@ if ! ready; then
     "$root/setup.sh" || exit
     ready || die "the set-up in $home is not complete. Remove that folder, then run the same command again."
 fi
-export JAVA_HOME=$java SPARK_HOME
-SPARK_HOME=$(echo "$home"/venv/lib/python3*/site-packages/pyspark)
-set +eu; source "$SPARK_HOME/bin/load-spark-env.sh"; set -eu
+export JAVA_HOME=$java SPARK_HOME=$home/spark
 
 # ---- the user's own defaults (a properties file, else spark-defaults.conf) win over ours
 declare -A given=()
-if [[ -f ${properties:=$SPARK_CONF_DIR/spark-defaults.conf} ]]; then
+if [[ -f ${properties:=${SPARK_CONF_DIR:-$SPARK_HOME/conf}/spark-defaults.conf} ]]; then
     while IFS=$' \t=:' read -r key value; do
         [[ -z $key || $key == \#* ]] || given[$key]=$value
     done <"$properties"
@@ -141,19 +139,12 @@ export PYSPARK_DRIVER_PYTHON=$home/venv/bin/python
 export PYTHONPATH=$root/lib${PYTHONPATH:+:$PYTHONPATH} PYTHONHASHSEED=0 PERDURE_HOME=$home
 export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true GX_ANALYTICS_ENABLED=false GIT_PYTHON_REFRESH=quiet
 
-# ---- as Spark's spark-class does: its launcher says which Java command to run. Two jars suffice for it here, and the
-# vector module is left out: it costs start-up, prints a warning, and the driver computes as fast without.
-scala=$SPARK_SCALA_VERSION
-launcher=$(join : "$SPARK_HOME"/jars/spark-{launcher,common-utils-java}_"$scala"-*.jar)
-mapfile -d '' -t answer < <(
-    "$JAVA_HOME/bin/java" -Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$launcher" org.apache.spark.launcher.Main \
-        org.apache.spark.deploy.SparkSubmit "${ours[@]}" "${options[@]}" "$@"
-    printf '%d\0' $?
-)
-((${answer[-1]} == 0)) || exit "${answer[-1]}"
-command=()
-for word in "${answer[@]:1:${#answer[@]}-2}"; do
-    word=${word#$'\n'}
-    [[ $word == --add-modules=jdk.incubator.vector ]] || command+=("$word")
-done
-exec "${command[@]}"
+# ---- Python first: it starts Spark when the job asks for a session, so usage errors and --help cost no Java start, and
+# the job has the terminal, the input and the exit code to itself. What isn't a local Python job goes Spark's way.
+if [[ ! -f ${1:-} || $1 != *.py || $deploy == cluster ]]; then
+    exec "$SPARK_HOME/bin/spark-submit" "${ours[@]}" "${options[@]}" "$@"
+fi
+PYSPARK_SUBMIT_ARGS=""
+for word in "${ours[@]}" "${options[@]}" pyspark-shell; do PYSPARK_SUBMIT_ARGS+="'${word//\'/\'\\\'\'}' "; done
+export PYSPARK_SUBMIT_ARGS
+exec "$home/venv/bin/python" "$@"

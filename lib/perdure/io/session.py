@@ -82,5 +82,5 @@ def _is_plain_process() -> bool:
     """Whether nobody has set Spark up: no gateway from spark-submit, no Connect address, no active session."""
     from pyspark.sql import SparkSession
 
-    given = ("PYSPARK_GATEWAY_PORT", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
+    given = ("PYSPARK_SUBMIT_ARGS", "PYSPARK_GATEWAY_PORT", "SPARK_REMOTE", "DATABRICKS_RUNTIME_VERSION")
     return not any(name in os.environ for name in given) and SparkSession.getActiveSession() is None

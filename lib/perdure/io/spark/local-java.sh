@@ -11,12 +11,12 @@ if (($(nproc) > 2)); then java_options+=" -XX:+UseParallelGC"; else java_options
 # built in the background by the first run that misses it. Java itself checks it, and does without where it doesn't fit.
 archive=$home/classes.jsa
 if [[ ${PERDURE_DUMP_CLASSES:-} ]]; then
-    java_options+=" -XX:ArchiveClassesAtExit=$PERDURE_DUMP_CLASSES -Xlog:disable"
+    java_options+=" \"-XX:ArchiveClassesAtExit=$PERDURE_DUMP_CLASSES\" -Xlog:disable"
 elif [[ ${PERDURE_CLASS_ARCHIVE:-on} != off ]]; then
     archive_key=$java$'\n'$(<"$home/jars.stamp")$'\n'$(<"$home/requirements.txt")
     [[ ! -f $java/release ]] || archive_key+=$(<"$java/release")
-    if [[ -f $archive && -f $archive.key && $(<"$archive.key") == "$archive_key" ]]; then
-        java_options+=" -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:disable -Xlog:all=error:stderr"
+    if [[ -f $archive && -f $archive.key && $(<"$archive.key") == "$archive_key$(stat -c '%s %Y' "$archive")" ]]; then
+        java_options+=" \"-XX:SharedArchiveFile=$archive\" -Xshare:auto -Xlog:disable -Xlog:all=error:stderr"
     elif [[ -z ${CI:-} && ! -e $archive.failed ]]; then
         setsid nice -n 19 "$root/setup.sh" archive "$archive_key" </dev/null &>/dev/null &
     fi
