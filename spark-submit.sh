@@ -116,7 +116,9 @@ if [[ $master == local || $master == "local["* ]]; then
     [[ ${SPARK_DRIVER_MEMORY:-} ]] || default spark.driver.memory 4g
     export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
     # Driver and executor are one process, so the class path serves both; classes from there can come from an archive.
-    ours+=(--conf "spark.driver.extraClassPath=$(join : "${delta[@]}")${classpath:+:$classpath}")
+    first=("${delta[@]}" "$SPARK_HOME/no-blas.jar")
+    [[ -e ${first[-1]} ]] || unset 'first[-1]'
+    ours+=(--conf "spark.driver.extraClassPath=$(join : "${first[@]}")${classpath:+:$classpath}")
     [[ -z $jars ]] || ours+=(--jars "$jars")
     [[ -z $pyfiles ]] || ours+=(--py-files "$pyfiles")
     source "$conf/local-java.sh"
@@ -141,7 +143,7 @@ export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true GX_ANALYTICS_ENABLED=fals
 
 # ---- Python first: it starts Spark when the job asks for a session, so usage errors and --help cost no Java start, and
 # the job has the terminal, the input and the exit code to itself. What isn't a local Python job goes Spark's way.
-if [[ ! -f ${1:-} || $1 != *.py || $deploy == cluster ]]; then
+if [[ ! -f ${1:-} || $1 != *.py || $deploy == cluster || ${PERDURE_DUMP_CLASSES:-} ]]; then
     exec "$SPARK_HOME/bin/spark-submit" "${ours[@]}" "${options[@]}" "$@"
 fi
 PYSPARK_SUBMIT_ARGS=""

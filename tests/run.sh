@@ -13,7 +13,8 @@ python=$home/venv/bin/python
 export JAVA_HOME PERDURE_HOME=$home PYTHONPATH=$root/lib PYSPARK_PYTHON=$python PYSPARK_DRIVER_PYTHON=$python
 export SPARK_LOCAL_IP=127.0.0.1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true GX_ANALYTICS_ENABLED=false
 export GIT_PYTHON_REFRESH=quiet
-unset SPARK_HOME SPARK_CONF_DIR
+export SPARK_HOME=$home/spark
+unset SPARK_CONF_DIR
 
 (($# == 0)) || exec "$python" -m pytest "$@"
 

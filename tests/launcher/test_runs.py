@@ -68,6 +68,10 @@ def test_a_failing_query_shows_python_alone(tmp_path: Path) -> None:
     assert "\tat " not in done.err
 
 
+# Enough for four rows.
+SMALL = ("--conf", "spark.databricks.delta.snapshotPartitions=2", "--conf", "spark.sql.shuffle.partitions=2")
+
+
 def check_executors(out: str) -> None:
     executors = re.findall(r"EXECUTOR (.*)", out)
     assert executors, out
@@ -80,7 +84,7 @@ def check_executors(out: str) -> None:
 
 
 def test_local_cluster(where: Path) -> None:
-    done = Launcher(HOME)("--master", "local-cluster[2,1,1024]", where)
+    done = Launcher(HOME)("--master", "local-cluster[2,1,1024]", *SMALL, where)
     assert done.code == 0, done.err
     check_executors(done.out)
 
@@ -132,7 +136,7 @@ def wait_for(port: int) -> None:
 def test_standalone_master_with_two_workers(standalone: str, where: Path) -> None:
     done = Launcher(HOME)(
         "--master", standalone, "--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.executor.memory=1g",
-        "--conf", "spark.scheduler.minRegisteredResourcesRatio=1", where,
+        "--conf", "spark.scheduler.minRegisteredResourcesRatio=1", *SMALL, where,
     )
     assert done.code == 0, done.err
     check_executors(done.out)

@@ -1,9 +1,11 @@
-# Sourced by spark-submit.sh for local masters; adds to $java_options. Reads $home, $root, $java, $delta.
+# Sourced by spark-submit.sh for local masters; adds to $java_options. Reads $home, $root, $java, $first.
 # shellcheck shell=bash disable=SC2154
 
 # The last compiler tier later than usual: a pipeline is many short queries, each with new code, few of them long.
 java_options+=" -XX:Tier4InvocationThreshold=25000 -XX:Tier4MinInvocationThreshold=3000"
 java_options+=" -XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000"
+# A library of Spark's (BLAS) makes Java warn of things that no user can mend.
+java_options+=" -XX:-PrintWarnings"
 # On two cores parallel collectors are only overhead.
 if (($(nproc) > 2)); then java_options+=" -XX:+UseParallelGC"; else java_options+=" -XX:+UseSerialGC"; fi
 
@@ -13,7 +15,7 @@ archive=$home/classes.jsa
 if [[ ${PERDURE_DUMP_CLASSES:-} ]]; then
     java_options+=" \"-XX:ArchiveClassesAtExit=$PERDURE_DUMP_CLASSES\" -Xlog:disable"
 elif [[ ${PERDURE_CLASS_ARCHIVE:-on} != off ]]; then
-    archive_key=$java$'\n'$(<"$home/jars.stamp")$'\n'$(<"$home/requirements.txt")
+    archive_key=$java$'\n'${first[*]}$'\n'$(<"$home/jars.stamp")$'\n'$(<"$home/requirements.txt")
     [[ ! -f $java/release ]] || archive_key+=$(<"$java/release")
     if [[ -f $archive && -f $archive.key && $(<"$archive.key") == "$archive_key$(stat -c '%s %Y' "$archive")" ]]; then
         java_options+=" \"-XX:SharedArchiveFile=$archive\" -Xshare:auto -Xlog:disable -Xlog:all=error:stderr"
