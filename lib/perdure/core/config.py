@@ -199,28 +199,30 @@ class AllOf(Section):
 
 
 _CONDITIONS = ("drift", "realised", "age", "new_rows", "any", "all")
+_EXPECTED = f"expected a condition: one of {', '.join(_CONDITIONS)}"
 
 
 def _condition_tag(value: Any) -> str | None:
-    keys = value if isinstance(value, dict) else type(value).model_fields
-    return next((name for name in _CONDITIONS if name in keys), None)
+    """The tag of the condition that `value` is; `~` marks it as no key of the document."""
+    if isinstance(value, str):
+        return "~word"
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
+    return next((f"~{name}" for name in _CONDITIONS if name in keys), None)
 
 
 _Tagged: TypeAlias = Union[  # noqa: UP007
-    Annotated[Drift, Tag("drift")],
-    Annotated[Realised, Tag("realised")],
-    Annotated[Age, Tag("age")],
-    Annotated[NewRows, Tag("new_rows")],
-    Annotated[AnyOf, Tag("any")],
-    Annotated[AllOf, Tag("all")],
+    Annotated[Drift, Tag("~drift")],
+    Annotated[Realised, Tag("~realised")],
+    Annotated[Age, Tag("~age")],
+    Annotated[NewRows, Tag("~new_rows")],
+    Annotated[AnyOf, Tag("~any")],
+    Annotated[AllOf, Tag("~all")],
 ]
-Condition = Annotated[
-    _Tagged,
-    Discriminator(
-        _condition_tag,
-        custom_error_type="condition",
-        custom_error_message="expected a condition: one of drift, realised, age, new_rows, any, all",
-    ),
+_Choice = Discriminator(_condition_tag, custom_error_type="condition", custom_error_message=_EXPECTED)
+Condition = Annotated[_Tagged, _Choice]
+When = Annotated[
+    Annotated[Literal["never", "always"], Tag("~word")] | _Tagged,
+    Discriminator(_condition_tag, custom_error_type="condition", custom_error_message=f"{_EXPECTED}, never, always"),
 ]
 AnyOf.model_rebuild()
 AllOf.model_rebuild()
@@ -229,7 +231,7 @@ AllOf.model_rebuild()
 class Retrain(Section):
     """When the model is trained anew; the first training comes as soon as there is enough history."""
 
-    when: Literal["never", "always"] | Condition = "never"
+    when: When = "never"
     cooldown: int = Field(default=0, ge=0, description="intervals that must pass after a training")
     minimum_rows: int = Field(default=0, ge=0, description="labelled rows that the window must hold")
 

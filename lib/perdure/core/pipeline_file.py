@@ -185,8 +185,8 @@ def _merged(data: dict[str, Any], chosen: str, document: Document) -> dict[str, 
 
 
 def _owner(target: str, section: str, targets: dict[str, Any]) -> Path_:
-    while section not in targets[target] and targets[target].get("extends") in targets:
-        target = targets[target]["extends"]
+    while section not in (body := _mapping_of(targets, target)) and body.get("extends") in targets:
+        target = body["extends"]
     return ("targets", target, section)
 
 
@@ -198,7 +198,7 @@ def _copy_lines(document: Document, source: Path_, goal: Path_) -> None:
 def _extended(name: str, targets: dict[str, Any], document: Document) -> dict[str, Any]:
     chain = [name]
     result = dict(targets[name]) if isinstance(targets[name], dict) else {}
-    while isinstance(parent := (targets.get(chain[-1]) or {}).get("extends"), str):
+    while isinstance(parent := _mapping_of(targets, chain[-1]).get("extends"), str):
         where = ("targets", chain[-1], "extends")
         if parent not in targets:
             document.problem(where, f"extends '{parent}', which isn't a target{did_you_mean(parent, targets)}")
@@ -206,10 +206,15 @@ def _extended(name: str, targets: dict[str, Any], document: Document) -> dict[st
         if parent in chain:
             document.problem(where, f"cyclic reference: {' -> '.join([*chain, parent])}")
             break
-        inherited = {key: value for key, value in (targets[parent] or {}).items() if key != "default"}
+        inherited = {key: value for key, value in _mapping_of(targets, parent).items() if key != "default"}
         result = _deep_merge(inherited, result)
         chain.append(parent)
     return result
+
+
+def _mapping_of(targets: dict[str, Any], name: str) -> dict[str, Any]:
+    body = targets.get(name)
+    return body if isinstance(body, dict) else {}
 
 
 def _deep_merge(below: Any, above: Any) -> Any:
@@ -261,6 +266,8 @@ def _document_path(loc: tuple[Any, ...], data: Any) -> Iterator[Any]:
     here = data
     for index, part in enumerate(loc):
         last = index == len(loc) - 1
+        if isinstance(part, str) and part.startswith("~"):
+            continue
         if isinstance(here, dict) and (part in here or (last and part != "[key]")):
             yield part
             here = here.get(part)
@@ -295,7 +302,7 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     }
     for depth, part in enumerate(loc):
         if section is config.Retrain or section in tags.values():
-            section = tags.get(str(part), section)
+            section = tags.get(str(part).removeprefix("~"), section)
         elif depth == 0 or part in ("tune", "beat_champion"):
             section = named.get(str(part), section)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from perdure.core.record import RunRecord
 from perdure.io.ledger import Ledger
@@ -26,10 +25,9 @@ class Champion:
         return datetime.fromisoformat(self.train.facts["until"])
 
     @property
-    def holdout_metrics(self) -> Mapping[str, Any]:
+    def holdout_metrics(self) -> Mapping[str, float]:
         """What it measured on its own holdout when it was evaluated."""
-        found: Mapping[str, Any] = self.evaluate.facts["candidate"]
-        return found
+        return {name: found["value"] for name, found in self.evaluate.facts["candidate"].items()}
 
 
 def champion_at(ledger: Ledger, moment: datetime) -> Champion | None:

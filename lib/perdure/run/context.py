@@ -130,7 +130,7 @@ def environment(spark: SparkSession) -> dict[str, str]:
         "python": platform.python_version(),
         "spark": spark.version,
         **{package: installed(package) for package in packages},
-        **{name: str(spark.conf.get(name, "-")) for name in settings},
+        **{name: str(spark.conf.get(name, None)) for name in settings},
     }
 
 

@@ -99,8 +99,8 @@ def gather_evidence(context: Context, interval: Interval) -> tuple[Evidence, lis
         history_start=pipeline.start,
         champion=_champion_facts(champion),
         drift=(monitored.facts.get("drift") or {}) if monitored else {},
-        realised=(realised.facts.get("metrics") or {}) if realised else {},
-        label_coverage=realised.facts.get("label_coverage") if realised else None,
+        realised=_served(realised, champion).get("metrics", {}),
+        label_coverage=_served(realised, champion).get("label_coverage"),
         labelled_rows=_labelled_rows(labelled, champion, interval),
         intervals_since_training=_intervals_since_training(context, interval),
     )
@@ -113,6 +113,12 @@ def _champion_facts(champion: Champion | None) -> Any:
     if champion is None:
         return None
     return ChampionFacts(champion.version, champion.trained_until, champion.holdout_metrics)
+
+
+def _served(record: RunRecord | None, champion: Champion | None) -> Mapping[str, Any]:
+    """What a performance record says of the champion's own predictions."""
+    found = record.facts["models"].get(champion.version) if record and champion else None
+    return found or {}
 
 
 def _latest_performance(context: Context, interval: Interval) -> RunRecord | None:

@@ -228,7 +228,7 @@ def _trials(records: list[RunRecord]) -> Iterator[r.Trial]:
                     params=trial["params"],
                     loss=trial.get("loss"),
                     seconds=trial.get("seconds"),
-                    chosen=bool(trial.get("chosen")),
+                    chosen=trial["number"] == record.facts["trial"],
                 )
 
 
@@ -242,9 +242,8 @@ def _comparisons(records: list[RunRecord]) -> Iterator[r.Comparison]:
         before = deploy.facts.get("previous_version")
         theirs = record.facts.get("champion") or {}
         metrics = {
-            name: (value, theirs.get(name))
-            for name, value in (record.facts.get("candidate") or {}).items()
-            if isinstance(value, (int, float))
+            name: (found["value"], (theirs.get(name) or {}).get("value"))
+            for name, found in (record.facts.get("candidate") or {}).items()
         }
         version = versions.get(str(deploy.facts["train_run"]), str(deploy.facts["model_version"]))
         yield r.Comparison(record.interval, version, before, metrics, record.gate)

@@ -136,7 +136,7 @@ def train(context: Context, interval: Interval) -> Plan:
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.train import train as step
 
-        return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=context.progress.trial)
+        return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=context.progress.search())
 
     config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": plain(pipeline.monitor)}
     return Plan(
@@ -155,12 +155,11 @@ def evaluate(context: Context, interval: Interval, trained: Any, champion: Champ
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.evaluate import evaluate as step
+        from perdure.steps.train import holdout
 
         return step(
-            inputs["features"],
-            inputs["labels"],
+            holdout(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut),
             pipeline=pipeline,
-            cut=cut,
             candidate=context.tracking.load(str(trained.facts["model_version"])),
             champion=context.tracking.load(champion.version) if champion else None,
         )

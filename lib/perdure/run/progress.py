@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -56,7 +57,17 @@ class Progress:
         for line in gate.lines if all_lines else gate.failures:
             self.say(f"          {line}")
 
-    def trial(self, trial: Any, best: Any) -> None:
-        """A finished trial of the search and the best so far."""
-        found = f"trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f}"
-        self.say(f"          {found}  best {best.loss:.4f} ({best.family})")
+    def search(self) -> Callable[[Any], None]:
+        """A callback for a search's trials: each as it ends, with the best so far."""
+        best: list[Any] = []
+
+        def ended(trial: Any) -> None:
+            if trial.status != "ok":
+                self.say(f"          trial {trial.number:>3} {trial.family:20} failed: {trial.error}")
+                return
+            if not best or trial.loss < best[0].loss:
+                best[:] = [trial]
+            found = f"trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f} in {trial.seconds:.1f} s"
+            self.say(f"          {found}  best {best[0].loss:.4f} ({best[0].family})")
+
+        return ended

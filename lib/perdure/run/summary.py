@@ -48,11 +48,18 @@ def _line(interval: str, records: Sequence[RunRecord]) -> Line:
         interval=interval,
         **counts,
         champion=str(by_step.get("score", {}).get("model_version", "")),
-        metrics=by_step.get("performance", {}).get("metrics") or {},
+        metrics=_metrics(by_step.get("performance", {}), by_step.get("score", {})),
         decision=str(by_step.get("retrain", {}).get("decision", "")),
         reason=str(by_step.get("retrain", {}).get("reason", "")),
         deployed=f"{deployed['decision']} v{deployed['model_version']}" if deployed else "",
     )
+
+
+def _metrics(performance: Mapping[str, Any], score: Mapping[str, Any]) -> Mapping[str, float | None]:
+    found: Mapping[str, float | None] = (
+        performance.get("models", {}).get(score.get("model_version"), {}).get("metrics", {})
+    )
+    return found
 
 
 _COUNTS = ("rows_in", "good", "quarantined", "duplicates")

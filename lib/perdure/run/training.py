@@ -51,7 +51,7 @@ def _log(context: Context, interval: Interval, result: StepResult, run_id: str) 
         tags=tags,
         trials=[_trial(trial) for trial in trained.trials],
         model=trained.model,
-        example=trained.example,
+        example=trained.training.select(*trained.columns),
     )
 
 

@@ -104,6 +104,13 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
     return StepResult(facts=_facts(value, winner, leans, fitted.sizes(last), cut), value=value)
 
 
+def holdout(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime) -> DataFrame:
+    """The rows of [cut - holdout, cut) whose label was available at the cut: key, event time, features, `label`. Lazy."""
+    since = pipeline.train.holdout.before(cut)
+    known = labels.where(between(pipeline.features.event_time, since, cut) & _known(cut))
+    return _labelled(features, known, pipeline, since, cut)
+
+
 def _facts(value: TrainedModel, winner: Trial, importance: Mapping[str, float], size: Mapping[str, int],
            cut: datetime) -> dict[str, JSON]:
     return {
