@@ -77,7 +77,8 @@ ready() {
     local basis
     [[ -f $home/requirements.txt && $(<"$home/requirements.txt") == "$(<"$root/requirements.txt")" ]] || return 1
     { read -r java && read -r basis; } 2>/dev/null <"$home/java" || return 1
-    [[ -x $home/spark/bin/spark-submit && -x $java/bin/java && ($java == "${JAVA_HOME:-}" || $basis == "${JAVA_HOME:-}|$(type -P java)") ]] || return 1
+    [[ -x $home/spark/bin/spark-submit && -x $java/bin/java ]] || return 1
+    [[ $java == "${JAVA_HOME:-}" || $basis == "${JAVA_HOME:-}|$(type -P java)" ]] || return 1
     delta=("$home"/jars/delta-*.jar)
     [[ -f $home/jars.stamp && $(stat -c '%n %s %Y' "${delta[@]}" 2>/dev/null) == "$(<"$home/jars.stamp")" ]]
 }
@@ -109,11 +110,11 @@ join() { local IFS=$1 a; shift; a=("$@"); printf '%s' "${a[*]}"; }
 
 # ---- session defaults
 defaults_from "$conf/common.conf"
+[[ ${SPARK_DRIVER_MEMORY:-} ]] || default spark.driver.memory 4g
 url=${conf//%/%25}; url=${url// /%20}
 java_options="-Dlog4j2.configurationFile=file:$url/log4j2.properties"
 if [[ $master == local || $master == "local["* ]]; then
     defaults_from "$conf/local.conf"
-    [[ ${SPARK_DRIVER_MEMORY:-} ]] || default spark.driver.memory 4g
     export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
     # Driver and executor are one process, so the class path serves both; classes from there can come from an archive.
     first=("${delta[@]}" "$SPARK_HOME/no-blas.jar")
@@ -124,7 +125,6 @@ if [[ $master == local || $master == "local["* ]]; then
     source "$conf/local-java.sh"
     export PYSPARK_PYTHON=$home/venv/bin/python
 else
-    [[ ${SPARK_DRIVER_MEMORY:-} ]] || default spark.driver.memory 4g
     [[ $master != local-cluster* ]] || export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
     zip=$home/perdure.zip
     if [[ ! -f $zip || $(find "$root/lib/perdure" -name __pycache__ -prune -o -newer "$zip" -print -quit) ]]; then
