@@ -1,0 +1,123 @@
+"""CSV (RFC 4180): a header line, columns matched by name in any order, quotes doubled inside quoted fields.
+
+Options, as Spark names them: `sep`, `quote`, `escape` (default: the quote, as RFC 4180 has it), `nullValue`,
+`nanValue`, `comment`, `encoding`, `lineSep`, `timestampFormat`, `dateFormat`, `header` (`false`: columns in their
+declared order), `multiLine` (quoted fields hold line ends; each file is then read by one task) and the rest of Spark's.
+An empty field is null, quoted or not. Blank lines are skipped. `.gz` and `.bz2` files are unpacked. A decimal with more
+digits after the point than declared is rounded.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from perdure.core.config import Source
+
+from . import _heads, _lines, _parse, _records
+from ._lines import option, truthy
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+
+def read(spark: SparkSession, files: Sequence[str], config: Source) -> DataFrame:
+    """The files' records with their declared types, rejected ones included (see the package). Raises SourceError for a
+    header that isn't the declared columns, naming file, line, column and the nearest declared name."""
+    options = config.options
+    _parse.parser_options(options, files[0] if files else config.path)
+    separator = str(option(options, "sep", option(options, "delimiter", ",")))
+    quote = str(option(options, "quote", '"'))
+    escape = str(option(options, "escape", quote))
+    record = _records.pattern(separator, quote, escape) if truthy(option(options, "multiLine", False)) else None
+    groups: dict[_parse.Header, list[str]] = {}
+    for path in files:
+        header = _header(spark, path, config, separator, quote)
+        if header is not None:
+            groups.setdefault(header, []).append(path)
+    parts = []
+    for header, paths in groups.items():
+        lines = _lines.lines(spark, paths, options, record)
+        form = _format(config, (separator, quote, escape), len(header.names), whole=record is not None)
+        parts.append(_parse.parse(_kept(lines, config), form, header, config.columns))
+    return _parse.union(parts) if parts else _parse.empty(spark, config.columns)
+
+
+def _header(spark: SparkSession, path: str, config: Source, separator: str, quote: str) -> _parse.Header | None:
+    """The file's header, checked against the declared columns; None for a file without a line."""
+    head = _heads.head(spark, path, config.options)
+    if head is None:
+        return None
+    if not truthy(option(config.options, "header", True)):
+        return _parse.Header(tuple(config.columns))
+    text = head.text.removeprefix("\ufeff")
+    names = (
+        text.split(separator)
+        if len(separator) > 1
+        else next(
+            csv.reader(
+                [text],
+                delimiter=separator,
+                quotechar=quote or None,
+                quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+            )
+        )
+    )
+    _parse.check_names(path, head.line, tuple(names), config.columns, complete=True)
+    return _parse.Header(tuple(names), text, head.line)
+
+
+def _kept(lines: _lines.Lines, config: Source) -> _lines.Lines:
+    """Without blank lines and comments, as Spark's reader has it."""
+    from dataclasses import replace
+
+    from pyspark.sql import functions as F
+
+    kept = F.trim("value") != ""
+    comment = str(option(config.options, "comment", ""))
+    if comment:
+        kept = kept & ~F.startswith(F.col("value"), F.lit(comment))
+    return replace(lines, rows=lines.rows.where(kept))
+
+
+def _format(config: Source, marks: tuple[str, str, str], width: int, *, whole: bool) -> _parse.Format:
+    from pyspark.sql import functions as F
+
+    separator, quote, escape = marks
+    options = _parse.parser_options(
+        config.options, config.path, sep=separator, quote=quote, escape=escape, maxCharsPerColumn="-1"
+    )
+    options.pop("delimiter", None)
+    value = F.col("value")
+    bare = F.regexp_replace(value, F.lit(_quoted(quote, escape)), F.lit("")) if quote else value
+    found = F.size(F.split(bare, F.lit(f"\\Q{separator}\\E"), -1))
+    message = F.concat(F.lit(f"expected {width} columns, found "), found.cast("string"))
+    return _parse.Format(
+        lambda schema: F.from_csv(value, schema, options),
+        lambda schema: F.from_csv(value, schema, options),
+        _unclosed(value, marks, whole=whole),
+        F.when(found != width, message),
+        "not a CSV record",
+    )
+
+
+def _quoted(quote: str, escape: str) -> str:
+    inner = f"[^{quote}]|{quote}{quote}" if quote == escape else rf"[^{quote}\{escape}]|\{escape}."
+    return rf"(?s)\{quote}(?:{inner})*+\{quote}"
+
+
+def _unclosed(value: Column, marks: tuple[str, str, str], *, whole: bool) -> Column:
+    """The reason for a line on which a quoted field begins and doesn't end: Spark's parser would take what there is."""
+    from pyspark.sql import functions as F
+
+    separator, quote, escape = marks
+    if not quote or quote != escape:
+        return F.lit(None).cast("string")
+    odd = (F.length(value) - F.length(F.replace(value, F.lit(quote), F.lit("")))) % 2 == 1
+    begins = rf"(?s)(^|\Q{separator}\E)\{quote}(?:[^{quote}]|{quote}{quote})*+$"
+    hint = "" if whole else "; if fields hold line ends, set the option multiLine: true"
+    return F.when(
+        F.contains(value, F.lit(quote)) & odd & F.rlike(value, F.lit(begins)),
+        F.lit(f"a quoted field isn't closed{hint}"),
+    )

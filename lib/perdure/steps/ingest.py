@@ -1,0 +1,22 @@
+"""Ingest: raw rows as they landed, good and rejected, into `raw_<source>`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perdure.core.config import Source
+from perdure.core.protocols import StepResult, Write
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+EXTRA = ("_file", "_line", "_record", "_reject")
+
+
+def ingest(parsed: DataFrame, *, source: str, config: Source) -> StepResult:
+    """`parsed`: what a source module's `read` gave. Writes `raw_<source>`: the declared columns in their declared
+    order, then `_file`, `_line`, `_record`, `_reject`. Nothing is judged here: rejected rows are rows."""
+    from pyspark.sql import functions as F
+
+    columns = [F.col("`" + name.replace("`", "``") + "`") for name in (*config.columns, *EXTRA)]
+    return StepResult(writes=(Write(f"raw_{source}", parsed.select(columns), "replace"),))
