@@ -115,6 +115,7 @@ url=${conf//%/%25}; url=${url// /%20}
 java_options="-Dlog4j2.configurationFile=file:$url/log4j2.properties"
 if [[ $master == local || $master == "local["* ]]; then
     defaults_from "$conf/local.conf"
+    default spark.sql.warehouse.dir "$home/warehouse"  # not a folder wherever the job was started
     export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
     # Driver and executor are one process, so the class path serves both; classes from there can come from an archive.
     first=("${delta[@]}" "$SPARK_HOME/no-blas.jar")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from pyspark.ml import Pipeline
+from pyspark.ml import Estimator, Pipeline, Transformer
 from pyspark.ml.classification import GBTClassifier, LogisticRegression, RandomForestClassifier
 from pyspark.ml.evaluation import BinaryClassificationEvaluator
 from pyspark.ml.feature import Imputer, OneHotEncoder, StringIndexer, VectorAssembler
@@ -48,7 +49,7 @@ def tables(spark: SparkSession, folder: Path) -> DataFrame:
 
 def models(data: DataFrame) -> None:
     """Fit, score and evaluate the usual families."""
-    stages = [
+    stages: list[Estimator[Any] | Transformer] = [
         StringIndexer(inputCol="name", outputCol="i", handleInvalid="keep"),
         OneHotEncoder(inputCol="i", outputCol="o"),
         Imputer(inputCols=["x", "lagged"], outputCols=["x1", "l1"]),
