@@ -152,7 +152,9 @@ def command(context: Context, job: str, interval: Interval | None) -> str:
 
 
 def _run_id(context: Context, plan: Plan, producers: Mapping[str, list[RunRecord]]) -> str:
-    """The inputs count by the runs that made them, not by their Delta versions: content, wherever it was computed."""
+    """The inputs count by the runs that made them, not by their Delta versions; files by their place in the project.
+    So the same data, configuration and code give the same id wherever they are."""
+    root = context.pipeline.root
     return fingerprint(
         {
             "pipeline": context.pipeline.pipeline,
@@ -162,7 +164,7 @@ def _run_id(context: Context, plan: Plan, producers: Mapping[str, list[RunRecord
             "config": plan.config,
             "identity": plan.identity,
             "inputs": {table: [record.run_id for record in records] for table, records in producers.items()},
-            "files": [[file.path, file.size, file.modified] for file in plan.files],
+            "files": [[file.path.removeprefix(f"{root}/"), file.size, file.modified] for file in plan.files],
             "code": code_version(),
         }
     )

@@ -1,0 +1,65 @@
+"""A small real pipeline to live: a few days of the buoy, in a project folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHANGES = (
+    ("end: 2016-07-15", "end: 2016-06-20"),
+    ("families: [linear_regression, gbt]", "families: [linear_regression]"),
+    ("trials: 4", "trials: 2"),
+    ("window: 14 days, holdout: 2 days, minimum: 7 days", "window: 5 days, holdout: 1 day, minimum: 3 days"),
+    ("cooldown: 2", "cooldown: 1"),
+    ("- {age: 7 days}", "- {age: 1 day}"),
+)
+
+
+def small_project(folder: Path) -> Path:
+    """A project folder with the buoy's pipeline over five days; gives the pipeline file."""
+    for name in ("pipelines", "expectations"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / "setup.cfg").touch()
+    file = folder / "pipelines" / "buoy.yml"
+    text = file.read_text()
+    for old, new in CHANGES:
+        assert old in text, f"pipelines/buoy.yml no longer says {old!r}"
+        text = text.replace(old, new)
+    file.write_text(text)
+    return file
+
+
+def job(name: str, file: Path, *arguments: str, check: bool = True, script: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a job in a Python process of its own, as `spark-submit.sh` would on this machine."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "PYSPARK_PYTHON": sys.executable}
+    command = [sys.executable, str(script or ROOT / "jobs" / f"{name}.py"), str(file), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=file.parent)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose five days were lived undisturbed; gives the pipeline file."""
+    file = small_project(tmp_path_factory.mktemp("lived"))
+    job("run", file)
+    return file
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, lived: Path) -> Callable[[], Path]:
+    """Makes projects with the same landed files (times included) as `lived`, and nothing done yet."""
+
+    def make() -> Path:
+        file = small_project(tmp_path / "project")
+        shutil.copytree(lived.parents[1] / ".data" / "landing", file.parents[1] / ".data" / "landing")
+        return file
+
+    return make

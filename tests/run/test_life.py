@@ -1,0 +1,92 @@
+"""A pipeline's life as its users live it: whole, job by job, again, and killed again and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import ROOT, job
+from .contents import rows, tables
+
+DAYS = ("2016-06-15", "2016-06-16", "2016-06-17", "2016-06-18", "2016-06-19")
+STEPS = ("ingest", "validate", "featurize", "score", "monitor", "retrain")
+
+
+def same(spark: Any, expected: Path, found: Path) -> None:
+    assert tables(found) == tables(expected)
+    for table in tables(expected):
+        assert rows(spark, found, table) == rows(spark, expected, table), f"table {table} differs"
+
+
+def test_the_life_closes_the_loop(spark: Any, lived: Path) -> None:
+    runs = json.loads(job("history", lived, "--json").stdout)
+    steps = {run["step"] for run in runs}
+    assert steps == {*STEPS, "performance", "train", "evaluate", "deploy"}
+    assert all(run["status"] in ("done", "refused") for run in runs)
+    decisions = [run["facts"] for run in runs if run["step"] == "retrain"]
+    assert [facts["decision"] for facts in decisions][:3] == ["keep", "keep", "train"]
+    assert all(facts["reason"] for facts in decisions)
+    predictions = rows(spark, lived.parents[1], "predictions")
+    assert len(predictions) == 2 * 48
+    assert (lived.parents[1] / ".data" / "buoy" / "report.html").stat().st_size > 10_000
+
+
+def test_again_does_nothing(lived: Path) -> None:
+    result = json.loads(job("run", lived, "--json").stdout)
+    assert result["runs"] == []
+    assert result["already_done"] > 50
+
+
+def test_rerun_is_recorded_with_what_it_repeats(fresh: Callable[[], Path]) -> None:
+    file = fresh()
+    job("ingest", file, "--interval", DAYS[0])
+    again = json.loads(job("ingest", file, "--interval", DAYS[0], "--rerun", "--json").stdout)["runs"]
+    assert [run["rerun_of"] is not None for run in again] == [True, True]
+    assert all(run["rerun_of"] != run["run_id"] for run in again)
+
+
+def test_dry_run_changes_nothing(fresh: Callable[[], Path]) -> None:
+    file = fresh()
+    said = job("run", file, "--dry-run").stderr
+    assert "would run" in said
+    assert not (file.parents[1] / ".data" / "buoy" / "tables").exists()
+
+
+@pytest.mark.cluster
+def test_jobs_alone_give_what_run_gives(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:
+    file = fresh()
+    for day in DAYS:
+        for step in STEPS:
+            job(step, file, "--interval", day)
+    same(spark, lived.parents[1], file.parents[1])
+
+
+def test_reproduce_predicts_the_same(lived: Path) -> None:
+    done = job("reproduce", lived, "1")
+    assert "are equal" in done.stdout
+
+
+@pytest.mark.cluster
+def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Callable[[], Path], tmp_path: Path) -> None:
+    """PERDURE_KILL_SHARE=1 kills at every boundary there is (a quarter of an hour); by default at one in sixteen."""
+    file, used = fresh(), tmp_path / "kills"
+    environment = {
+        **os.environ, "PYTHONPATH": str(ROOT / "lib"), "PERDURE_KILLS": str(used),
+        "PERDURE_KILL_SHARE": os.environ.get("PERDURE_KILL_SHARE", "16"),
+    }
+    command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file)]
+    for kills in range(1000):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=file.parent)
+        if done.returncode != -9:
+            break
+    assert done.returncode == 0, done.stderr
+    assert kills == len(used.read_text().splitlines()) >= 8
+    print(f"killed at {kills} points")  # noqa: T201
+    same(spark, lived.parents[1], file.parents[1])
