@@ -69,7 +69,8 @@ def _measures(expressions: list[str], *, paired: bool) -> dict[str, str]:
         found[f"loss_{i}"] = expression
         if paired:
             found[f"paired_{i}"] = f"{expression} - {_for_other(expression)}"
-    return found
+    # A row without a label has no loss, whatever the expression makes of null.
+    return {name: f"IF(y IS NULL, NULL, {sql})" for name, sql in found.items()}
 
 
 def _for_other(expression: str) -> str:

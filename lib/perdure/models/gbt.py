@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 tasks = ("binary", "regression")
 encoding: Literal["onehot", "index"] = "index"
 space: Space = {
-    "maxIter": Integer(10, 30, 5),
-    "maxDepth": Integer(3, 6),
-    "stepSize": LogUniform(0.05, 0.4),
+    "maxIter": Integer(10, 25, 5),
+    "maxDepth": Integer(3, 5),
+    "stepSize": LogUniform(0.1, 0.5),
     "minInstancesPerNode": Integer(5, 50, 5),
 }
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 tasks = ("binary", "regression")
 encoding: Literal["onehot", "index"] = "index"
 space: Space = {
-    "numTrees": Integer(20, 50, 10),
-    "maxDepth": Integer(5, 10),
+    "numTrees": Integer(20, 40, 10),
+    "maxDepth": Integer(5, 8),
     "minInstancesPerNode": Integer(5, 50, 5),
     "featureSubsetStrategy": Choice(("sqrt", "onethird")),
 }
