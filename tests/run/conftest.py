@@ -36,10 +36,10 @@ def small_project(folder: Path) -> Path:
     return file
 
 
-def job(name: str, file: Path, *arguments: str, check: bool = True, script: Path | None = None) -> subprocess.CompletedProcess[str]:
+def job(name: str, file: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Runs a job in a Python process of its own, as `spark-submit.sh` would on this machine."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "PYSPARK_PYTHON": sys.executable}
-    command = [sys.executable, str(script or ROOT / "jobs" / f"{name}.py"), str(file), *arguments]
+    command = [sys.executable, str(ROOT / "jobs" / f"{name}.py"), str(file), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=file.parent)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done

@@ -21,5 +21,5 @@ def rows(spark: SparkSession, project: Path, table: str) -> list[Any]:
     if table == "runs":
         frame = frame.where("status <> 'failed'")
     drop = CHANCE | ({"at"} if table == "alias_history" else set())
-    kept = [name for name in frame.columns if name not in drop]
-    return sorted(row[0] for row in frame.selectExpr(f"to_json(struct({', '.join(f'`{name}`' for name in kept)}))").collect())
+    kept = ", ".join(f"`{name}`" for name in frame.columns if name not in drop)
+    return sorted(row[0] for row in frame.selectExpr(f"to_json(struct({kept}))").collect())

@@ -28,4 +28,5 @@ def check_sql(pipeline: Pipeline, file: str) -> dict[str, str]:
     from perdure.features.analyse import analyse
     from perdure.io import session
 
-    return analyse(session.get(f"perdure check {pipeline.pipeline}"), pipeline)
+    schema = analyse(session.get(f"perdure check {pipeline.pipeline}"), pipeline)
+    return {field.name: field.dataType.simpleString() for field in schema.fields}

@@ -10,10 +10,9 @@ import subprocess
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perdure import __version__
 from perdure.core.config import Pipeline
@@ -93,7 +92,7 @@ _OUTSIDE = (
 )
 
 
-def _sources(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
+def _sources(folder: Any, prefix: str) -> list[tuple[str, bytes]]:
     found = []
     for entry in folder.iterdir():
         name = prefix + entry.name

@@ -37,7 +37,7 @@ def after_run(context: Context, *, changed: bool) -> None:
     context.progress.say("")
     context.progress.say(f"report    {file}")
     context.progress.say(f"models    {_mlflow_command(context)}")
-    context.progress.say(f"tables    {context.tables.where('<table>')}: features, predictions, drift_metrics, runs, ...")
+    context.progress.say(f"tables    {context.tables.where('<table>')}: predictions, drift_metrics, runs, ...")
     context.progress.say(f"history   {command(context, 'history', None)}")
 
 
@@ -175,7 +175,8 @@ def _drift(context: Context) -> Iterator[r.Drift]:
 
 def _statistic(value: Any) -> float | None:
     """A statistic's number; tests with a p-value are stored as {statistic, pvalue}."""
-    return value["statistic"] if value is not None and hasattr(value, "asDict") else value
+    number: float | None = value["statistic"] if hasattr(value, "asDict") else value
+    return number
 
 
 def _profiles(context: Context) -> Iterator[r.Profile]:
@@ -207,7 +208,8 @@ def _distributions(context: Context) -> Iterator[r.Distribution]:
     if reference is None or current is None:
         return
     for column, bins, before, now in bins_of(reference, current):
-        yield r.Distribution(column, latest.interval, tuple(bins), tuple(before), tuple(now))
+        named: Any = tuple(bins)
+        yield r.Distribution(column, latest.interval, named, tuple(before), tuple(now))
 
 
 def _importance(context: Context) -> Iterator[r.Importance]:

@@ -136,7 +136,8 @@ def train(context: Context, interval: Interval) -> Plan:
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.train import train as step
 
-        return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=context.progress.search())
+        progress = context.progress.search()
+        return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=progress)
 
     config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": plain(pipeline.monitor)}
     return Plan(
