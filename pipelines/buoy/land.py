@@ -4,7 +4,7 @@ The data are thirteen months of half-hourly sea surface temperatures from statio
 redistribute), as shipped by the PyPI package bokeh_sampledata. One file a day of UTC, of each part:
 
     moments/2016-07-01.csv      the half hours for which a temperature is wanted; a calendar, known beforehand
-    readings/2016-07-01.jsonl   what the buoy measured (the pipeline file says: known a day later)
+    readings/2016-07-01.jsonl   what the buoy measured (the pipeline file says: known three hours later)
 
 Nothing is cleaned: hours without a reading and a half hour that was sent twice are landed as they are.
 

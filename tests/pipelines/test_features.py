@@ -70,7 +70,7 @@ def test_no_flight_sees_what_became_known_after_it(
     assert found.compared > 6_000
 
 
-def test_no_half_hour_sees_a_reading_of_the_last_day(table: Table, pipelines: dict[str, Pipeline]) -> None:
+def test_no_half_hour_sees_a_reading_of_the_last_three_hours(table: Table, pipelines: dict[str, Pipeline]) -> None:
     days = [f"2016-07-{day:02d}" for day in range(1, 10)]
     sources = {name: table("buoy", name, *days) for name in ("moments", "readings")}
     pipeline = pipelines["buoy"]
