@@ -15,7 +15,8 @@ archive=$home/classes.jsa
 if [[ ${PERDURE_DUMP_CLASSES:-} ]]; then
     java_options+=" \"-XX:ArchiveClassesAtExit=$PERDURE_DUMP_CLASSES\" -Xlog:disable"
 elif [[ ${PERDURE_CLASS_ARCHIVE:-on} != off ]]; then
-    archive_key=$java$'\n'${first[*]}$'\n'$(<"$home/jars.stamp")$'\n'$(<"$home/requirements.txt")
+    [[ $(<"$home/requirements.txt") =~ pyspark==[^[:space:]]+ ]]
+    archive_key=$java$'\n'${first[*]}$'\n'$(<"$home/jars.stamp")$'\n'${BASH_REMATCH[0]}
     [[ ! -f $java/release ]] || archive_key+=$(<"$java/release")
     if [[ -f $archive && -f $archive.key && $(<"$archive.key") == "$archive_key$(stat -c '%s %Y' "$archive")" ]]; then
         java_options+=" \"-XX:SharedArchiveFile=$archive\" -Xshare:auto -Xlog:disable -Xlog:all=error:stderr"
