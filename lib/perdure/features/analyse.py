@@ -26,9 +26,9 @@ def analyse(spark: SparkSession, pipeline: Pipeline) -> StructType:
     sources = {name: _empty(spark, columns.columns) for name, columns in pipeline.sources.items()}
     views = {name: with_availability(rows, pipeline, name) for name, rows in sources.items()}
     schema, problems = _analyse_sql(spark, pipeline, views)
-    problems += _label_problems(sources, pipeline)
     if schema is not None:
         problems += _name_problems(schema, pipeline)
+    problems += _label_problems(sources, pipeline)
     if problems or schema is None:
         raise PipelineFileError(problems)
     return schema

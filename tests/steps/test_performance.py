@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from sklearn import metrics
+
+from perdure.core.config import Pipeline
+from perdure.core.interval import Duration, Interval
+from perdure.core.protocols import StepResult
+from perdure.steps.performance import SCHEMA, performance
+from perdure.steps.score import score
+from perdure.testing.spark import count_jobs
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+DAYS = Interval(datetime(2024, 1, 9, tzinfo=timezone.utc), datetime(2024, 1, 11, tzinfo=timezone.utc), Duration(2, "day"))
+LATER = datetime(2024, 2, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="module")
+def log(features: DataFrame, trained: StepResult, poor: StepResult, parcels: Callable[..., Pipeline]) -> DataFrame:
+    champion, shadow = (score(features, model=result.value.model, version=version, role=role, pipeline=parcels())
+                        for result, version, role in ((trained, "1", "champion"), (poor, "2", "shadow")))
+    return champion.writes[0].rows.union(shadow.writes[0].rows).localCheckpoint()
+
+
+def test_realised_metrics_of_each_version_and_slice(
+        spark: SparkSession, log: DataFrame, labels: DataFrame, features: DataFrame,
+        parcels: Callable[..., Pipeline]) -> None:
+    with count_jobs(spark) as count:
+        result = performance(log, labels, features, pipeline=parcels(), interval=DAYS, known_at=LATER)
+    assert count.jobs <= 6
+    (write,) = result.writes
+    assert (write.table, write.mode) == ("performance", "append")
+    assert write.rows.schema == spark.createDataFrame([], SCHEMA).schema
+    found = {(row["model_version"], row["slice_value"], row["metric"]): row for row in write.rows.collect()}
+    assert {key[:2] for key in found} == {(v, town) for v in ("1", "2") for town in (None, "t0", "t1", "t2")}
+    judged = log.where("at >= '2024-01-09' AND at < '2024-01-11'").join(
+        labels.select("id", "label"), "id").where("label IS NOT NULL").collect()
+    for version in ("1", "2"):
+        y, p = zip(*((row["label"], row["probability"]) for row in judged if row["model_version"] == version))
+        row = found[(version, None, "log_loss")]
+        assert row["value"] == pytest.approx(metrics.log_loss(y, p))
+        assert row["low"] < row["value"] < row["high"]
+        assert (row["rows"], row["label_coverage"], row["kind"]) == (196, 1.0, "realised")
+        assert row["window"].asDict() == {"start": datetime(2024, 1, 9), "end": datetime(2024, 1, 11)}  # noqa: DTZ001
+        assert found[(version, None, "accuracy")]["value"] == pytest.approx(
+            metrics.accuracy_score(y, [value > 0.5 for value in p]))
+    assert found[("1", None, "area_under_roc")]["value"] > found[("2", None, "area_under_roc")]["value"] + 0.2
+    assert json.loads(json.dumps(result.facts))["models"]["1"]["rows"] == 196
+
+
+def test_only_labels_known_at_the_time_count(
+        log: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    """At the interval's end the labels of its first day are available, and one at the very moment."""
+    result = performance(log, labels, pipeline=parcels(), interval=DAYS, known_at=DAYS.end)
+    facts = result.facts["models"]["1"]
+    assert facts["rows"] == 99
+    assert facts["label_coverage"] == pytest.approx(101 / 200)
+    assert {row["slice_key"] for row in result.writes[0].rows.collect()} == {None}
+
+
+def test_before_any_label_there_is_nothing_to_tell(
+        log: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    result = performance(log, labels, pipeline=parcels(), interval=DAYS, known_at=DAYS.start)
+    assert result.writes[0].rows.count() == 0
+    assert result.facts["models"]["1"] == {"rows": 0, "label_coverage": 0.0, "metrics": {}}
+
+
+def test_no_predictions(log: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    result = performance(log.limit(0), labels, pipeline=parcels(), interval=DAYS, known_at=LATER)
+    assert result.facts["models"] == {}
+    assert result.writes[0].rows.count() == 0

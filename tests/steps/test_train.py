@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perdure.core.config import Pipeline
+from perdure.core.errors import PerdureError
+from perdure.core.protocols import StepResult
+from perdure.steps.train import train
+from perdure.testing.spark import count_jobs
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+CUT = datetime(2024, 1, 11, tzinfo=timezone.utc)
+QUICK = {"task": "binary", "families": ["logistic_regression"], "exclude": ["noise"], "tune": {"trials": 1}}
+
+
+def span(rows: DataFrame) -> tuple[datetime, datetime, int]:
+    return tuple(rows.selectExpr("min(at)", "max(at)", "count(*)").collect()[0])
+
+
+def test_which_rows_train_and_which_are_held_out(trained: StepResult) -> None:
+    value = trained.value
+    assert (value.since, value.until) == (CUT - timedelta(days=8), CUT - timedelta(days=2))
+    # 600 parcels in six days; every fiftieth has no outcome.
+    first, last, rows = span(value.training)
+    assert (first, last, rows) == (datetime(2024, 1, 3), datetime(2024, 1, 8, 23, 45), 588)  # noqa: DTZ001
+    assert value.rows_trained == trained.facts["rows"] == 588
+    # Of the two days held out, the labels of the last aren't available at the cut.
+    first, last, rows = span(value.holdout)
+    assert (first, last, rows) == (datetime(2024, 1, 9), datetime(2024, 1, 10), 99)  # noqa: DTZ001
+    assert value.columns == {"town": "string", "weight": "double"}
+
+
+def test_labels_that_come_after_the_cut_change_nothing(
+        trained: StepResult, features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    """Also: the same rows and seed give the same trials and the same model, bit for bit, however they are stored."""
+    from pyspark.sql import functions as F
+
+    late = F.col("available_at") > F.lit(CUT)
+    other = labels.withColumn("label", F.when(late, 1 - F.col("label")).otherwise(F.col("label")))
+    again = train(features.repartition(7), other.repartition(3), pipeline=parcels(), cut=CUT)
+    assert again.facts["family"] == trained.facts["family"]
+    assert [(t.params, t.loss) for t in again.value.trials] == [(t.params, t.loss) for t in trained.value.trials]
+    scored = [sorted(map(tuple, value.rows.select("id", "probability").collect()))
+              for value in (again.value, trained.value)]
+    assert scored[0] == scored[1]
+
+
+def test_facts_are_json_and_tell_what_matters(trained: StepResult) -> None:
+    facts = json.loads(json.dumps(trained.facts, default=str))
+    assert facts == trained.facts
+    assert [trial["family"] for trial in facts["trials"]] == ["logistic_regression", "random_forest"]
+    assert all(trial["status"] == "ok" and trial["metrics"]["area_under_roc"] > 0.8 for trial in facts["trials"])
+    assert facts["loss"] == min(trial["loss"] for trial in facts["trials"])
+    assert list(facts["importance"]) == ["weight", "town"]
+    assert sum(facts["importance"].values()) == pytest.approx(1)
+    assert facts["holdout"] == {"since": "2024-01-09T00:00:00+00:00", "until": "2024-01-11T00:00:00+00:00"}
+
+
+def test_the_training_rows_with_predictions(trained: StepResult) -> None:
+    rows = trained.value.rows
+    assert {"id", "at", "town", "weight", "label", "prediction", "probability"} <= set(rows.columns)
+    assert not [name for name in rows.columns if name.startswith("_")]
+    assert rows.selectExpr("avg(pow(label - probability, 2))").collect()[0][0] < 0.15
+    assert rows.count() == 588
+
+
+def test_nothing_stays_cached_and_jobs_are_few(
+        spark: SparkSession, features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    cached = spark.sparkContext._jsc.getPersistentRDDs
+    before = set(cached())
+    model = {"task": "regression", "families": ["linear_regression"], "tune": {"trials": 1}}
+    with count_jobs(spark) as count:
+        train(features, labels, pipeline=parcels(model=model), cut=CUT)
+    assert set(cached()) == before
+    # Linear regression is solved in two jobs a fit; the rest is preparation, measuring and importance.
+    assert count.jobs <= 30
+
+
+def test_the_search_may_see_a_sample(
+        features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    seen: list[Any] = []
+    some, all_ = (train(features, labels, cut=CUT, progress=seen.append,
+                        pipeline=parcels(model={**QUICK, "tune": {"trials": 1, "sample": share}})) for share in (0.3, 1))
+    assert some.value.rows_trained == all_.value.rows_trained == 588
+    assert [trial.number for trial in seen] == [0, 0]
+    assert seen[0].params == seen[1].params
+    assert seen[0].loss != seen[1].loss
+
+
+def test_regression(features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    grams = labels.join(features.select("id", "weight"), "id").withColumn("label", _expr("2 * weight + 1"))
+    model = {"task": "regression", "families": ["linear_regression", "gbt"], "tune": {"trials": 2, "metric": "r2"}}
+    result = train(features, grams, pipeline=parcels(model=model), cut=CUT)
+    assert {trial.family for trial in result.value.trials} == {"linear_regression", "gbt"}
+    assert result.facts["metrics"]["r2"] > 0.95
+    assert result.facts["loss"] == -result.facts["metrics"]["r2"]
+    assert next(iter(result.facts["importance"])) == "weight"
+    assert result.value.rows.where("probability IS NULL AND prediction IS NOT NULL").count() == result.facts["rows"]
+
+
+def test_at_the_beginning_of_history_the_window_may_be_short(
+        features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    early = train(features, labels, pipeline=parcels(model=QUICK), cut=datetime(2024, 1, 5, tzinfo=timezone.utc))
+    assert early.value.rows_trained == 196
+
+
+def test_errors_say_what_to_do(features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    quick = parcels(model=QUICK)
+    with pytest.raises(PerdureError, match="needs rows with labels between 2024-05-24 .* Featurize"):
+        train(features, labels, pipeline=quick, cut=datetime(2024, 6, 1, tzinfo=timezone.utc))
+    with pytest.raises(PerdureError, match="share the key 'id'"):
+        train(features.withColumn("id", _expr("id + 9000")), labels, pipeline=quick, cut=CUT)
+    with pytest.raises(PerdureError, match="'id' occur more often, such as '\\d+'"):
+        train(features.union(features), labels, pipeline=quick, cut=CUT)
+    with pytest.raises(PerdureError, match="all 588 training rows have the label 1"):
+        train(features, labels.withColumn("label", _expr("label * 0 + 1")), pipeline=quick, cut=CUT)
+    with pytest.raises(PerdureError, match="a binary label must be 0 or 1"):
+        train(features, labels.withColumn("label", _expr("label * 2")), pipeline=quick, cut=CUT)
+
+
+def _expr(sql: str) -> Any:
+    from pyspark.sql import functions as F
+
+    return F.expr(sql)
