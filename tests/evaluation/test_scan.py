@@ -151,7 +151,8 @@ def test_a_prediction_that_is_not_a_number_shows(spark: SparkSession) -> None:
 
 
 def test_slices_without_a_value_and_odd_names(spark: SparkSession) -> None:
-    rows: DataFrame = spark.sql("SELECT * FROM VALUES (1D, 0.9D, NULL, 'u'), (0D, 0.2D, 'b', 'v') AS t (label, m, y, `a b`)")
+    rows: DataFrame = spark.sql(
+        "SELECT * FROM VALUES (1D, 0.9D, NULL, 'u'), (0D, 0.2D, 'b', 'v') AS t (label, m, y, `a b`)")
     found = scan.tally(scan.side_by_side(rows, {"m": "m"}, ("y", "a b")), task="binary")
     assert [(t.slice_key, t.slice_value, t.n) for t in found] == [
         (None, None, 2), ("a b", "u", 1), ("a b", "v", 1), ("y", "(null)", 1), ("y", "b", 1)]

@@ -33,8 +33,8 @@ def make(tmp_path: Path) -> Callable[..., Pipeline]:
             "sources": {
                 "sales": {"format": "csv", "path": "x", "event_time": "sold_at", "schema": {
                     "id": "int", "sold_at": "timestamp", "shop": "string", "price": "double"}},
-                "outcomes": {"format": "csv", "path": "x", "event_time": "sold_at", "available_after": "2 days", "schema": {
-                    "id": "int", "sold_at": "timestamp", "shop": "string", "back": "boolean"}},
+                "outcomes": {"format": "csv", "path": "x", "event_time": "sold_at", "available_after": "2 days",
+                             "schema": {"id": "int", "sold_at": "timestamp", "shop": "string", "back": "boolean"}},
                 "shops": {"format": "csv", "path": "x", "schema": {"shop": "string", "town": "string"}},
             },
             "features": {"sql": "features.sql", "views": {"returned": "returned.sql"}, "key": "id",

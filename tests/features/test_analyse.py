@@ -44,7 +44,8 @@ def test_each_file_tells_its_own_problem(spark: SparkSession, make: Make) -> Non
 
 
 def test_what_only_follows_from_another_problem_is_not_told(spark: SparkSession, make: Make) -> None:
-    found = problems(spark, make("SELECT id, sold_at FROM sales JOIN returned USING (shop)", "SELECT shopp FROM outcomes"))
+    found = problems(spark, make("SELECT id, sold_at FROM sales JOIN returned USING (shop)",
+                                 "SELECT shopp FROM outcomes"))
     assert len(found) == 1
     assert found[0].startswith("returned.sql:1: no column 'shopp' (did you mean 'shop'?)")
 

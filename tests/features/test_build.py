@@ -20,7 +20,8 @@ Sources = dict[str, "DataFrame"]
 
 
 def days(first: int, end: int) -> Interval:
-    return Interval(*(datetime(2024, 1, day, tzinfo=timezone.utc) for day in (first, end)), Duration(end - first, "day"))
+    start, last = (datetime(2024, 1, day, tzinfo=timezone.utc) for day in (first, end))
+    return Interval(start, last, Duration(end - first, "day"))
 
 
 def test_features_of_the_interval(spark: SparkSession, make: Make, sources: Sources) -> None:
@@ -93,7 +94,8 @@ def test_labels(make: Make, sources: Sources) -> None:
 
 
 def test_lines_are_found_again() -> None:
-    query = build.query({"v": "SELECT 1 AS a\nFROM s", "features": "WITH x AS (SELECT * FROM v)\nSELECT *\nFROM x; "}, ["s"])
+    texts = {"v": "SELECT 1 AS a\nFROM s", "features": "WITH x AS (SELECT * FROM v)\nSELECT *\nFROM x; "}
+    query = build.query(texts, ["s"])
     lines = query.text.split("\n")
     assert [query.locate(lines.index(line) + 1) for line in ("FROM s", "FROM x")] == [("v", 2), ("features", 3)]
 

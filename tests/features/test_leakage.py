@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Make = Callable[..., Pipeline]
-YEAR = Interval(datetime(2024, 1, 1, tzinfo=timezone.utc), datetime(2025, 1, 1, tzinfo=timezone.utc), Duration(1, "year"))
+YEAR = Interval.parse("2024", Duration(1, "year"))
 CUTS = [datetime(2024, 1, day, 12, tzinfo=timezone.utc) for day in (3, 8)]
 LEAKY = """SELECT s.id, s.sold_at, s.price,
   (SELECT count(*) FROM outcomes o WHERE o.shop = s.shop AND o.back AND o.sold_at <= s.sold_at) AS returns,

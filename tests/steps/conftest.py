@@ -68,5 +68,6 @@ def trained(features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipel
 @pytest.fixture(scope="session")
 def poor(features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> StepResult:
     """A training that sees nothing of use."""
-    model = {"task": "binary", "families": ["logistic_regression"], "exclude": ["weight", "town"], "tune": {"trials": 1}}
+    model = {"task": "binary", "families": ["logistic_regression"], "exclude": ["weight", "town"],
+             "tune": {"trials": 1}}
     return train(features, labels, pipeline=parcels(model=model), cut=CUT)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,9 @@ def test_features_and_labels_of_the_interval(
         spark: SparkSession, parcels: Callable[..., Pipeline], tmp_path: Path) -> None:
     (tmp_path / "x.sql").write_text("SELECT id, at, count(*) OVER (ORDER BY at) AS seen FROM arrivals")
     pipeline = parcels().model_copy(update={"root": tmp_path})
-    arrivals = spark.sql("""SELECT id, timestamp'2024-01-01 18:00:00' + make_dt_interval(0, 12 * id) AS at, id = 2 AS late
-        FROM range(6)""")
-    day = Interval(datetime(2024, 1, 2, tzinfo=timezone.utc), datetime(2024, 1, 3, tzinfo=timezone.utc), Duration(1, "day"))
+    arrivals = spark.sql("""SELECT id, timestamp'2024-01-01 18:00:00' + make_dt_interval(0, 12 * id) AS at,
+        id = 2 AS late FROM range(6)""")
+    day = Interval.parse("2024-01-02", Duration(1, "day"))
     result = featurize({"arrivals": arrivals}, pipeline=pipeline, interval=day)
     assert [(write.table, write.mode) for write in result.writes] == [("features", "replace"), ("labels", "replace")]
     features, labels = (write.rows.orderBy("id").collect() for write in result.writes)

@@ -18,7 +18,7 @@ from perdure.testing.spark import count_jobs
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-DAYS = Interval(datetime(2024, 1, 9, tzinfo=timezone.utc), datetime(2024, 1, 11, tzinfo=timezone.utc), Duration(2, "day"))
+DAYS = Interval(*(datetime(2024, 1, day, tzinfo=timezone.utc) for day in (9, 11)), Duration(2, "day"))
 LATER = datetime(2024, 2, 1, tzinfo=timezone.utc)
 
 
@@ -43,7 +43,8 @@ def test_realised_metrics_of_each_version_and_slice(
     judged = log.where("at >= '2024-01-09' AND at < '2024-01-11'").join(
         labels.select("id", "label"), "id").where("label IS NOT NULL").collect()
     for version in ("1", "2"):
-        y, p = zip(*((row["label"], row["probability"]) for row in judged if row["model_version"] == version))
+        rows = [row for row in judged if row["model_version"] == version]
+        y, p = ([row[name] for row in rows] for name in ("label", "probability"))
         row = found[(version, None, "log_loss")]
         assert row["value"] == pytest.approx(metrics.log_loss(y, p))
         assert row["low"] < row["value"] < row["high"]

@@ -87,7 +87,8 @@ def test_the_search_may_see_a_sample(
         features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
     seen: list[Any] = []
     some, all_ = (train(features, labels, cut=CUT, progress=seen.append,
-                        pipeline=parcels(model={**QUICK, "tune": {"trials": 1, "sample": share}})) for share in (0.3, 1))
+                        pipeline=parcels(model={**QUICK, "tune": {"trials": 1, "sample": share}}))
+                  for share in (0.3, 1))
     assert some.value.rows_trained == all_.value.rows_trained == 588
     assert [trial.number for trial in seen] == [0, 0]
     assert seen[0].params == seen[1].params
@@ -113,11 +114,11 @@ def test_at_the_beginning_of_history_the_window_may_be_short(
 
 def test_errors_say_what_to_do(features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
     quick = parcels(model=QUICK)
-    with pytest.raises(PerdureError, match="needs rows with labels between 2024-05-24 .* Featurize"):
+    with pytest.raises(PerdureError, match=r"needs rows with labels between 2024-05-24 .* Featurize"):
         train(features, labels, pipeline=quick, cut=datetime(2024, 6, 1, tzinfo=timezone.utc))
     with pytest.raises(PerdureError, match="share the key 'id'"):
         train(features.withColumn("id", _expr("id + 9000")), labels, pipeline=quick, cut=CUT)
-    with pytest.raises(PerdureError, match="'id' occur more often, such as '\\d+'"):
+    with pytest.raises(PerdureError, match=r"'id' occur more often, such as '\d+'"):
         train(features.union(features), labels, pipeline=quick, cut=CUT)
     with pytest.raises(PerdureError, match="all 588 training rows have the label 1"):
         train(features, labels.withColumn("label", _expr("label * 0 + 1")), pipeline=quick, cut=CUT)

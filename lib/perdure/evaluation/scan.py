@@ -36,7 +36,7 @@ def side_by_side(rows: DataFrame, models: Mapping[str, str], slices: Sequence[st
 
     columns = [F.col(column).cast("double") for column in models.values()]
     sides = [F.struct(F.lit(name).alias("model"), own.alias("p"), other.alias("q"))
-             for name, own, other in zip(models, columns, reversed(columns))]
+             for name, own, other in zip(models, columns, reversed(columns), strict=True)]
     return rows.select(F.inline(F.array(*sides)), F.col("label").alias("y"), F.lit(True).alias("known"),
                        slices_of(slices).alias("slices"))
 
@@ -106,19 +106,20 @@ def _tallies(table: pa.Table, kinds: Mapping[str, str], measures: list[str], tas
              paired: bool) -> list[Tally]:
     data: dict[str, Any] = {name: _array(table.column(name)) for name in table.column_names}
     groups: dict[tuple[str, str, str], list[int]] = {}
-    for i, key in enumerate(zip(data["model"], data["slice_key"], data["slice_value"])):
+    for i, key in enumerate(zip(data["model"], data["slice_key"], data["slice_value"], strict=True)):
         groups.setdefault(key, []).append(i)
     places = {expression: i for i, expression in enumerate(dict.fromkeys(kinds.values()))}
     result = []
-    for (model, key, value), found in sorted(groups.items()):
+    for (model, slice_key, value), found in sorted(groups.items()):
         index = np.array(found)[np.argsort(data["bin"][found], kind="stable")]
 
         def moments(name: str, index: Any = index) -> tuple[Any, Any]:
             return data[f"{name}_mean"][index], data[f"{name}_variance"][index]
 
-        half = _HALF if not key else SLICE_BINS // 2
+        half = SLICE_BINS // 2 if slice_key else _HALF
         result.append(Tally(
-            model, key or None, value if key else None, int(data["total"][index].sum()), int(data["known"][index].sum()),
+            model, slice_key or None, value if slice_key else None,
+            int(data["total"][index].sum()), int(data["known"][index].sum()),
             (data["bin"][index] >= half) & (task == "binary"), data["n"][index].astype(float), moments("y"),
             data["predicted"][index],
             {metric: moments(f"loss_{places[sql]}") for metric, sql in kinds.items()},

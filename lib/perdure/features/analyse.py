@@ -46,7 +46,8 @@ def _analyse_sql(spark: SparkSession, pipeline: Pipeline,
     from pyspark.errors import PySparkException
 
     files = {**pipeline.features.views, "features": pipeline.features.sql}
-    texts, problems, good = pipeline.reads_sql(), [], {}
+    texts, problems = pipeline.reads_sql(), list[str]()
+    good: dict[str, str] = {}
     try:
         order = view_order(texts, views)
     except UsageError as error:

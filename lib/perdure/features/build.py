@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import Pipeline
 from perdure.core.interval import Duration, Interval
@@ -73,13 +73,13 @@ def run(sources: Mapping[str, DataFrame], pipeline: Pipeline) -> DataFrame:
     return some.sparkSession.sql(query(pipeline.reads_sql(), list(views)).text, **arguments(views))
 
 
-def arguments(views: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+def arguments(views: Mapping[str, DataFrame]) -> dict[str, Any]:
     """The frames under the names by which `query`'s text asks `SparkSession.sql` for them."""
     return {f"source_{name}": rows for name, rows in views.items()}
 
 
 def query(sql_by_name: Mapping[str, str], sources: list[str]) -> Query:
-    """The sources, the helper views in order and, last, `features`, as one query. `{source_NAME}` stands for a frame."""
+    """The sources, the helper views in order, last `features`, as one query; `{source_NAME}` stands for a frame."""
     lines = ["WITH"] + [f"`{name}` AS (SELECT * FROM {{source_{name}}})," for name in sources]
     parts: list[tuple[str, int, int]] = []
     for name in view_order(sql_by_name, sources):

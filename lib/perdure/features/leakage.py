@@ -1,4 +1,4 @@
-"""Finds features that see the future: computed again from what was known at a cut, rows up to the cut must not change."""
+"""Finds features that see the future: computed from what was known at a cut, rows up to the cut must not change."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def importance(model: Any, slots: list[str], vectors: DataFrame) -> dict[str, fl
     """
     weights = _weights(model, vectors)
     totals: dict[str, float] = dict.fromkeys(slots, 0.0)
-    for name, weight in zip(slots, weights):
+    for name, weight in zip(slots, weights, strict=bool(weights)):
         totals[name] += float(weight)
     whole = sum(totals.values())
     if not whole:
@@ -90,7 +90,7 @@ def _weights(model: Any, vectors: DataFrame) -> list[float]:
     from pyspark.sql import functions as F
 
     spread = vectors.select(Summarizer.std(F.col("features")).alias("std")).collect()[0]["std"]
-    return [abs(weight) * width for weight, width in zip(model.coefficients.toArray(), spread.toArray())]
+    return [abs(weight) * width for weight, width in zip(model.coefficients.toArray(), spread.toArray(), strict=True)]
 
 
 def sizes(model: Any) -> Mapping[str, int]:

@@ -24,5 +24,6 @@ def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
     from pyspark.ml.classification import GBTClassifier
     from pyspark.ml.regression import GBTRegressor
 
-    kind: Any = GBTClassifier if task == "binary" else GBTRegressor
-    return kind(seed=seed, subsamplingRate=0.7, **params)
+    chosen: dict[str, Any] = dict(params)
+    kind = GBTClassifier if task == "binary" else GBTRegressor
+    return kind(seed=seed, subsamplingRate=0.7, **chosen)

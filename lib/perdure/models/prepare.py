@@ -105,8 +105,8 @@ def usable(schema: StructType, exclude: Sequence[str]) -> dict[str, str]:
 def fit(rows: DataFrame, columns: Sequence[str]) -> Preparation:
     """Learn the preparation of `columns` from the training rows, in two passes (one without string columns).
 
-    Medians are within half a per cent of rank, which filling gaps does not feel. Categories are ordered by frequency, then by name. Raises PerdureError when no
-    column can be a feature."""
+    Medians are within half a per cent of rank, which filling gaps does not feel. Categories are ordered by frequency,
+    then by name. Raises PerdureError when no column can be a feature."""
     kinds = {name: _kind(rows.schema[name].dataType) for name in columns}
     numbers = [name for name in columns if kinds[name] == "number"]
     texts = [name for name in columns if kinds[name] == "text"]

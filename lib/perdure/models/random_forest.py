@@ -20,9 +20,10 @@ space: Space = {
 
 
 def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
-    """An unfitted `RandomForestClassifier` (binary) or `RandomForestRegressor`. Trees see samples of 70 % of the rows."""
+    """An unfitted `RandomForestClassifier` (binary) or `RandomForestRegressor`. Trees see 70 % of the rows."""
     from pyspark.ml.classification import RandomForestClassifier
     from pyspark.ml.regression import RandomForestRegressor
 
-    kind: Any = RandomForestClassifier if task == "binary" else RandomForestRegressor
-    return kind(seed=seed, subsamplingRate=0.7, **params)
+    chosen: dict[str, Any] = dict(params)
+    kind = RandomForestClassifier if task == "binary" else RandomForestRegressor
+    return kind(seed=seed, subsamplingRate=0.7, **chosen)

@@ -32,9 +32,10 @@ def performance(predictions: DataFrame, labels: DataFrame, features: DataFrame |
     from pyspark.sql import functions as F
 
     task, time = pipeline.model.task, pipeline.features.event_time
-    logged, known, sliced = (None if rows is None else rows.where(between(time, interval.start, interval.end))
-                             for rows in (predictions, labels, features))
-    tallies = scan.tally(_joined(logged, known.where(F.col("available_at") <= at(known_at)), sliced, pipeline), task=task)
+    inside = between(time, interval.start, interval.end)
+    known = labels.where(inside & (F.col("available_at") <= at(known_at)))
+    sliced = None if features is None else features.where(inside)
+    tallies = scan.tally(_joined(predictions.where(inside), known, sliced, pipeline), task=task)
     spark = predictions.sparkSession
     rows = [row for tally in tallies for row in _rows(tally, task, interval, known_at)]
     facts: dict[str, Any] = {"known_at": known_at.isoformat(), "models": {

@@ -89,8 +89,8 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
     ends. Raises PerdureError when there are no rows to train on, a binary label holds one class only or something
     else than 0 and 1, a key occurs twice, or every trial fails. Nothing stays cached."""
     since, until = pipeline.train.window.before(cut), pipeline.train.holdout.before(cut)
-    known = labels.where(between(pipeline.features.event_time, since, cut) & _known(cut))
-    training, holdout = (_labelled(features, known, pipeline, *span) for span in ((since, until), (until, cut)))
+    known = labels.where(between(pipeline.features.event_time, since, until) & _known(cut))
+    training = _labelled(features, known, pipeline, since, until)
     columns = prepare.usable(features.schema, _not_features(pipeline))
     with _prepared(training, list(columns), pipeline, _extent(known, pipeline, since, until)) as data:
         trials = _search(data, pipeline, progress)
@@ -100,12 +100,12 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         leans = fitted.importance(last, data.preparation.slots(encoding), _vectors(data.vectors, encoding))
         model = fitted.assemble(data.preparation, training, encoding, last)
     value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.rows,
-                         since, until, training, holdout)
+                         since, until, training, holdout(features, labels, pipeline=pipeline, cut=cut))
     return StepResult(facts=_facts(value, winner, leans, fitted.sizes(last), cut), value=value)
 
 
 def holdout(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime) -> DataFrame:
-    """The rows of [cut - holdout, cut) whose label was available at the cut: key, event time, features, `label`. Lazy."""
+    """The rows of [cut - holdout, cut) whose label was available at the cut: key, event time, features, `label`."""
     since = pipeline.train.holdout.before(cut)
     known = labels.where(between(pipeline.features.event_time, since, cut) & _known(cut))
     return _labelled(features, known, pipeline, since, cut)
@@ -151,8 +151,7 @@ def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: dateti
     start, width = micros(since), max(1, math.ceil((micros(until) - micros(since)) / PARTS))
     time = F.unix_micros(F.col(f"`{pipeline.features.event_time}`"))
     part = F.floor((time - F.lit(start)) / F.lit(width)).cast("int").alias("part")
-    rows = known.where(F.col(f"`{pipeline.features.event_time}`") < at(until))
-    counts = {row["part"]: row["count"] for row in rows.groupBy(part).count().collect()}
+    counts = {row["part"]: row["count"] for row in known.groupBy(part).count().collect()}
     total, seen = sum(counts.values()), 0
     if not total:
         raise PerdureError(f"training needs rows with labels between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} "

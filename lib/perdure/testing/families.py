@@ -110,7 +110,8 @@ def scores_raw_rows(spark: SparkSession, name: str) -> None:
     """Nulls, not-a-number, infinity and unseen categories get a finite prediction, and a probability in [0, 1]."""
     for task in _family(name).tasks:
         model, _ = fit(spark, name, task)
-        odd = spark.sql("""SELECT * FROM VALUES (1, NULL, NULL, NULL, NULL), (2, double('NaN'), double('NaN'), true, ''),
+        odd = spark.sql("""SELECT * FROM VALUES (1, NULL, NULL, NULL, NULL),
+            (2, double('NaN'), double('NaN'), true, ''),
             (3, double('infinity'), -double('infinity'), false, 'never seen'), (4, 1e300D, 0D, true, 'p1')
             AS odd (id, number, holes, flag, place)""")
         scored = fitted.predict(model, odd, task).collect()

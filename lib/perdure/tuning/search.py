@@ -42,7 +42,7 @@ Objective = Callable[[str, Params], tuple[float, Mapping[str, float]]]
 
 
 def search(space_by_family: Mapping[str, Space], objective: Objective, *, trials: int, parallelism: int = 1,
-           seed: int = 0, progress: Callable[[Trial], None] | None = None) -> list[Trial]:  # noqa: PLR0913
+           seed: int = 0, progress: Callable[[Trial], None] | None = None) -> list[Trial]:
     """Run `trials` trials and give them in order. Each family is tried once before TPE chooses among them.
 
     `objective` is called from `parallelism` threads at once. A trial whose objective raises, or gives a loss that
@@ -109,7 +109,7 @@ class _Suggestions:
         """Take in the losses of the points drawn last."""
         from hyperopt.base import JOB_STATE_DONE
 
-        for document, trial in zip(self.pending, found):
+        for document, trial in zip(self.pending, found, strict=True):
             ok = trial.status == "ok"
             document["state"] = JOB_STATE_DONE
             document["result"] = {"status": "ok", "loss": trial.loss} if ok else {"status": "fail"}
