@@ -52,28 +52,32 @@ def head(spark: SparkSession, path: str, options: Options, *, cut: bool = False)
     for magic, meaning in _MAGIC.items():
         if content.startswith(magic):
             raise SourceError(f"{path}:1: expected text, found {meaning}")
-    encoding = encoding_of(options)
-    try:
-        text = codecs.getincrementaldecoder(encoding)("strict").decode(content, final=len(content) < _MOST)
-    except LookupError as error:
-        raise SourceError(f"{path}: no text encoding is called '{encoding}'") from error
-    except UnicodeDecodeError as error:
-        line = len(_LINE_END.findall(content[: error.start].decode("latin-1"))) + 1
-        if line > 1:
-            text = content[: error.start].decode(encoding, errors="replace")
-        else:
-            raise SourceError(
-                f"{path}:{line}: not valid {encoding} text (byte {error.start}): set the option 'encoding', or "
-                "mend the file"
-            ) from error
+    text = _decoded(path, content, encoding_of(options), lenient=cut)
     return _first(path, text, cut=cut or len(content) < _MOST)
 
 
+def _decoded(path: str, content: bytes, encoding: str, *, lenient: bool) -> str:
+    """The text up to the first bytes that aren't any; with `lenient` all of it. Those in the first line are refused."""
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)("replace" if lenient else "strict")
+        return decoder.decode(content, final=len(content) < _MOST)
+    except LookupError as error:
+        raise SourceError(f"{path}: no text encoding is called '{encoding}'") from error
+    except UnicodeDecodeError as error:
+        whole = content[: error.start].decode(encoding, errors="replace")
+        if _LINE_END.search(whole.lstrip()):
+            return whole
+        raise SourceError(
+            f"{path}:1: not valid {encoding} text (byte {error.start}): set the option 'encoding', or mend the file"
+        ) from error
+
+
 def _first(path: str, text: str, *, cut: bool) -> Head | None:
-    if "\0" in text[:1000]:
-        raise SourceError(f"{path}:1: expected text, found binary data (or UTF-16: set the option encoding: utf-16)")
     lines = _LINE_END.split(text)
     for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            hint = "(or UTF-16: set the option encoding: utf-16)"
+            raise SourceError(f"{path}:{number}: expected text, found binary data {hint}")
         if line.strip().strip("\ufeff"):
             if number == len(lines) and not cut:
                 raise SourceError(f"{path}:{number}: no line end within the first MiB: is this a text file?")

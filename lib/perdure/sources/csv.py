@@ -18,6 +18,9 @@ from perdure.core.config import Source
 from . import _heads, _lines, _parse, _records
 from ._lines import option, truthy
 
+# Room for as many is set aside by each task.
+_MOST_COLUMNS = 100_000
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
@@ -86,25 +89,53 @@ def _format(config: Source, marks: tuple[str, str, str], width: int, *, whole: b
 
     separator, quote, escape = marks
     options = _parse.parser_options(
-        config.options, config.path, sep=separator, quote=quote, escape=escape, maxCharsPerColumn="-1"
+        config.options,
+        config.path,
+        sep=separator,
+        quote=quote,
+        escape=escape,
+        maxCharsPerColumn="-1",
+        maxColumns=str(_MOST_COLUMNS),
     )
     options.pop("delimiter", None)
     value = F.col("value")
-    bare = F.regexp_replace(value, F.lit(_quoted(quote, escape)), F.lit("")) if quote else value
-    found = F.size(F.split(bare, F.lit(f"\\Q{separator}\\E"), -1))
+    many = _more_than(value, separator, _MOST_COLUMNS)
+    shown = F.when(~many, value)  # the parser gives up the whole file over a line with more
+    found = F.size(F.split(_bare(value, quote, escape), F.lit(f"\\Q{separator}\\E"), -1))
     message = F.concat(F.lit(f"expected {width} columns, found "), found.cast("string"))
     return _parse.Format(
-        lambda schema: F.from_csv(value, schema, options),
-        lambda schema: F.from_csv(value, schema, options),
-        _unclosed(value, marks, whole=whole),
+        lambda schema: F.from_csv(shown, schema, options),
+        lambda schema: F.from_csv(shown, schema, options),
+        F.coalesce(F.when(many, F.lit(f"more than {_MOST_COLUMNS} columns")), _unclosed(value, marks, whole=whole)),
         F.when(found != width, message),
         "not a CSV record",
     )
 
 
-def _quoted(quote: str, escape: str) -> str:
-    inner = f"[^{quote}]|{quote}{quote}" if quote == escape else rf"[^{quote}\{escape}]|\{escape}."
-    return rf"(?s)\{quote}(?:{inner})*+\{quote}"
+def _more_than(value: Column, mark: str, most: int) -> Column:
+    """Whether `mark` stands more often in `value`; long lines alone pay for counting."""
+    from pyspark.sql import functions as F
+
+    return (F.length(value) > most) & (_count(value, mark) >= most)
+
+
+def _count(value: Column, mark: str) -> Column:
+    from pyspark.sql import functions as F
+
+    bare = F.replace(value, F.lit(mark), F.lit(""))
+    return ((F.length(value) - F.length(bare)) / F.lit(len(mark))).cast("bigint")
+
+
+def _bare(value: Column, quote: str, escape: str) -> Column:
+    """A line without its quoted parts, so that each separator left is one."""
+    from pyspark.sql import functions as F
+
+    if not quote:
+        return value
+    plain = F.replace(value, F.lit(quote * 2), F.lit(""))
+    if escape and escape != quote:
+        plain = F.regexp_replace(value, F.lit(rf"\Q{escape}\E."), F.lit(""))
+    return F.regexp_replace(plain, F.lit(rf"\Q{quote}\E[^{quote}]*\Q{quote}\E"), F.lit(""))
 
 
 def _unclosed(value: Column, marks: tuple[str, str, str], *, whole: bool) -> Column:
@@ -114,10 +145,7 @@ def _unclosed(value: Column, marks: tuple[str, str, str], *, whole: bool) -> Col
     separator, quote, escape = marks
     if not quote or quote != escape:
         return F.lit(None).cast("string")
-    odd = (F.length(value) - F.length(F.replace(value, F.lit(quote), F.lit("")))) % 2 == 1
-    begins = rf"(?s)(^|\Q{separator}\E)\{quote}(?:[^{quote}]|{quote}{quote})*+$"
+    left = _bare(value, quote, escape)  # an opening quote stays in it when nothing closes it
+    begins = F.rlike(left, F.lit(rf"(^|\Q{separator}\E)\Q{quote}\E"))
     hint = "" if whole else "; if fields hold line ends, set the option multiLine: true"
-    return F.when(
-        F.contains(value, F.lit(quote)) & odd & F.rlike(value, F.lit(begins)),
-        F.lit(f"a quoted field isn't closed{hint}"),
-    )
+    return F.when(F.contains(value, F.lit(quote)) & begins, F.lit(f"a quoted field isn't closed{hint}"))
