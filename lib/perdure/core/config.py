@@ -77,7 +77,7 @@ class Source(Section):
     columns: dict[str, SqlType] = Field(alias="schema", min_length=1, description="column name: SQL type")
     key: tuple[str, ...] = Field(default=(), description="columns that name a row; later duplicates are dropped")
     event_time: str | None = Field(default=None, description="timestamp column; a source without one is static")
-    available_after: Span = Field(default=Duration(0, "days"), description="how long after event_time a row is known")
+    available_after: Span = Field(default=Duration(0, "day"), description="how long after event_time a row is known")
     expectations: str | None = Field(default=None, description="Great Expectations suite (JSON)")
     on_failure: Literal["quarantine", "fail"] = Field(default="quarantine", description="what becomes of bad rows")
     options: dict[str, str | int | bool] = Field(default={}, description="reader options, as Spark names them")
@@ -96,7 +96,7 @@ class Features(Section):
     key: str
     event_time: str
     lookback: Span = Field(
-        default=Duration(0, "days"), description="how much history the SQL is given before the interval"
+        default=Duration(0, "day"), description="how much history the SQL is given before the interval"
     )
 
 

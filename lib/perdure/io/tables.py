@@ -16,6 +16,8 @@ from perdure.core.errors import PerdureError
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read, Write
 
+# Characters that Delta takes in column names only with column mapping.
+_NEEDS_MAPPING = re.compile(r"[ ,;{}()\n\t=]")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*:")
 
 
@@ -83,6 +85,8 @@ class Tables:
             .option("mergeSchema", "true")
             .partitionBy("_interval")
         )
+        if any(_NEEDS_MAPPING.search(name) for name in rows.columns):
+            writer = writer.option("delta.columnMapping.mode", "name")
         if write.mode == "replace":
             writer = writer.mode("overwrite").option("replaceWhere", f"_interval = '{label}'")
         else:
