@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 from perdure.core import pipeline_file
 from perdure.core.errors import UsageError
 from perdure.init import Wish, create
+
+from .run.conftest import environment
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,9 +72,8 @@ def test_what_is_no_sample(tmp_path: Path, name: str) -> None:
 
 def test_runs_as_it_is(tmp_path: Path) -> None:
     sample(tmp_path, rows=84)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "PYSPARK_PYTHON": sys.executable}
     for words in (["init.py", "shop", "--sample", "orders.csv"], ["run.py", "pipelines/shop.yml"]):
         command = [sys.executable, str(ROOT / "jobs" / words[0]), *words[1:]]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "promote v1" in done.stderr

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ..run.conftest import small_project
+from ..run.conftest import environment, small_project
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,9 +17,8 @@ ROOT = Path(__file__).parents[2]
 def test_runs_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
     assert notebook.read_text().startswith("# Databricks notebook source\n")
     file = small_project(tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "PYSPARK_PYTHON": sys.executable,
-                   "PERDURE_PIPELINE": str(file), "PERDURE_UNTIL": "2016-06-19"}
-    done = subprocess.run([sys.executable, str(notebook)], env=environment, capture_output=True, text=True,
+    given = environment(PERDURE_PIPELINE=str(file), PERDURE_UNTIL="2016-06-19")
+    done = subprocess.run([sys.executable, str(notebook)], env=given, capture_output=True, text=True,
                           timeout=900, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert "2016-06-19" in done.stdout

@@ -39,11 +39,19 @@ def small_project(folder: Path) -> Path:
     return file
 
 
+# Processes of a few seconds: the first compiler tier alone, and the collector that suits two cores.
+JAVA = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """For a Python process that starts a session of its own."""
+    return {**os.environ, **JAVA, "PYTHONPATH": str(ROOT / "lib"), "PYSPARK_PYTHON": sys.executable, **more}
+
+
 def job(name: str, file: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Runs a job in a Python process of its own, as `spark-submit.sh` would on this machine."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "PYSPARK_PYTHON": sys.executable}
     command = [sys.executable, str(ROOT / "jobs" / f"{name}.py"), str(file), *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=file.parent)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=900, cwd=file.parent)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, job
+from .conftest import environment, job
 from .contents import rows, tables
 
 DAYS = ("2016-06-15", "2016-06-16", "2016-06-17", "2016-06-18", "2016-06-19")
@@ -62,9 +62,9 @@ def test_dry_run_changes_nothing(fresh: Callable[[], Path]) -> None:
 @pytest.mark.cluster
 def test_jobs_alone_give_what_run_gives(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:
     file = fresh()
-    for day in DAYS:
-        for step in STEPS:
-            job(step, file, "--interval", day)
+    done = subprocess.run([sys.executable, str(Path(__file__).with_name("alone.py")), str(file), *DAYS],
+                          env=environment(), capture_output=True, text=True, timeout=1800, cwd=file.parent, check=False)
+    assert done.returncode == 0, done.stderr
     same(spark, lived.parents[1], file.parents[1])
 
 
@@ -77,14 +77,12 @@ def test_reproduce_predicts_the_same(lived: Path) -> None:
 def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Callable[[], Path], tmp_path: Path) -> None:
     """PERDURE_KILL_SHARE=1 kills at every boundary there is (a quarter of an hour); by default at one in sixteen."""
     file, used = fresh(), tmp_path / "kills"
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT / "lib"), "PERDURE_KILLS": str(used),
-        "PERDURE_KILL_SHARE": os.environ.get("PERDURE_KILL_SHARE", "16"),
-    }
+    share = os.environ.get("PERDURE_KILL_SHARE", "16")
+    given = environment(PERDURE_KILLS=str(used), PERDURE_KILL_SHARE=share)
     command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file)]
     kills, killed = 0, True
     while killed:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, cwd=file.parent)
+        done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=900, cwd=file.parent)
         killed = done.returncode == -9
         kills += killed
     assert done.returncode == 0, done.stderr
