@@ -70,6 +70,7 @@ def test_what_is_no_sample(tmp_path: Path, name: str) -> None:
         create("shop", tmp_path / name, Wish(), root=tmp_path)
 
 
+@pytest.mark.long
 def test_runs_as_it_is(tmp_path: Path) -> None:
     sample(tmp_path, rows=84)
     for words in (["init.py", "shop", "--sample", "orders.csv"], ["run.py", "pipelines/shop.yml"]):

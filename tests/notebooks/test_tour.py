@@ -13,6 +13,7 @@ from ..run.conftest import environment, small_project
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.name)
 def test_runs_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
     assert notebook.read_text().startswith("# Databricks notebook source\n")

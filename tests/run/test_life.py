@@ -15,6 +15,7 @@ import pytest
 from .conftest import environment, job
 from .contents import rows, tables
 
+pytestmark = pytest.mark.long
 DAYS = ("2016-06-15", "2016-06-16", "2016-06-17", "2016-06-18", "2016-06-19")
 STEPS = ("ingest", "validate", "featurize", "score", "monitor", "retrain")
 
