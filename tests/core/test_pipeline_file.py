@@ -172,8 +172,10 @@ def test_no_edit_of_a_file_ends_in_anything_but_a_clear_error(
     folder = tmp_path_factory.mktemp("fuzz")
     try:
         pipeline_file.load(write_raw(folder, "\n".join(lines)))
+        message = "fine"
     except PerdureError as error:
-        assert str(error)
+        message = str(error)
+    assert message
 
 
 def write_raw(folder: Path, text: str) -> Path:

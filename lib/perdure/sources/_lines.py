@@ -51,11 +51,11 @@ class Lines:
     broken: Column
 
     def number(self, rows: DataFrame, wanted: Column) -> DataFrame:
-        """`rows` (a projection of `self.rows` with more columns) with `_line` set wherever `wanted` holds."""
+        """`rows` (a projection of `self.rows` with more columns) with `_line`, at least where `wanted` holds."""
         from pyspark.sql import functions as F
 
         if self.starts is None:
-            return rows.withColumn("_line", F.when(wanted, F.col("_line")))
+            return rows
         # Rows that want no number have a null key: they pass the join without a look-up.
         keyed = rows.withColumns({"_f": F.when(wanted, F.col("_file")), "_b": F.when(wanted, F.col("_block"))})
         return keyed.join(F.broadcast(self.starts), ["_f", "_b"], "left").withColumn(

@@ -52,14 +52,18 @@ def parse(lines: Lines, form: Format, header: Header, columns: Mapping[str, str]
     from pyspark.sql import functions as F
 
     physical = {name: columns[name] for name in header.names}
-    rows = lines.rows.withColumn("_typed", form.typed(f"{ddl(physical)}, {CORRUPT} string"))
+    heading = F.lit(False) if header.text is None else F.col("value").isin(header.text, "\ufeff" + header.text)
+    first = heading & F.coalesce(F.col("_line") == header.line, F.lit(False))
+    rows = lines.rows
+    # Left out at once where the numbers are there already: Spark would push a later filter, and all that it depends on,
+    # below the parsing, which would then be done once for each mention.
+    if lines.starts is None:
+        rows = rows.where(~first)
+    rows = rows.withColumn("_typed", form.typed(f"{ddl(physical)}, {CORRUPT} string"))
     rows = rows.withColumn("_reject", _reason(form, lines, physical))
     rejected = F.col("_reject").isNotNull()
-    heading = F.lit(False) if header.text is None else F.col("value").isin(header.text, "\ufeff" + header.text)
-    rows = lines.number(rows, rejected | heading)
-    if header.text is not None:
-        rows = rows.where(~(heading & F.coalesce(F.col("_line") == header.line, F.lit(False))))
-    F.col("_typed")
+    if lines.starts is not None:
+        rows = lines.number(rows, rejected | heading).where(~first)
     return rows.select(
         *(_value(name, kind).alias(name) for name, kind in columns.items()),
         "_file",

@@ -18,8 +18,8 @@ from perdure.core.config import Source
 from . import _heads, _lines, _parse, _records
 from ._lines import option, truthy
 
-# Room for as many is set aside by each task.
-_MOST_COLUMNS = 100_000
+# Columns that the parser makes room for, if not twice the declared ones; it does so line by line, so more are dear.
+_COLUMNS = 512
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -88,6 +88,7 @@ def _format(config: Source, marks: tuple[str, str, str], width: int, *, whole: b
     from pyspark.sql import functions as F
 
     separator, quote, escape = marks
+    most = max(_COLUMNS, 2 * width)
     options = _parse.parser_options(
         config.options,
         config.path,
@@ -95,28 +96,36 @@ def _format(config: Source, marks: tuple[str, str, str], width: int, *, whole: b
         quote=quote,
         escape=escape,
         maxCharsPerColumn="-1",
-        maxColumns=str(_MOST_COLUMNS),
+        maxColumns=str(most),
     )
     options.pop("delimiter", None)
     value = F.col("value")
-    many = _more_than(value, separator, _MOST_COLUMNS)
+    many = _too_many(value, marks, most)
     shown = F.when(~many, value)  # the parser gives up the whole file over a line with more
     found = F.size(F.split(_bare(value, quote, escape), F.lit(f"\\Q{separator}\\E"), -1))
     message = F.concat(F.lit(f"expected {width} columns, found "), found.cast("string"))
     return _parse.Format(
         lambda schema: F.from_csv(shown, schema, options),
         lambda schema: F.from_csv(shown, schema, options),
-        F.coalesce(F.when(many, F.lit(f"more than {_MOST_COLUMNS} columns")), _unclosed(value, marks, whole=whole)),
+        F.coalesce(
+            F.when(many, F.lit(f"expected {width} columns, found more than {most}")),
+            _unclosed(value, marks, whole=whole),
+        ),
         F.when(found != width, message),
         "not a CSV record",
     )
 
 
-def _more_than(value: Column, mark: str, most: int) -> Column:
-    """Whether `mark` stands more often in `value`; long lines alone pay for counting."""
+def _too_many(value: Column, marks: tuple[str, str, str], most: int) -> Column:
+    """Whether a line has more than `most` fields. Only long lines pay for the counting."""
     from pyspark.sql import functions as F
 
-    return (F.length(value) > most) & (_count(value, mark) >= most)
+    separator, quote, escape = marks
+    return (
+        (F.length(value) > most)
+        & (_count(value, separator) >= most)
+        & (_count(_bare(value, quote, escape), separator) >= most)
+    )
 
 
 def _count(value: Column, mark: str) -> Column:
