@@ -246,8 +246,7 @@ def run(since: str | None, until: str | None, **given: Any) -> None:
         from perdure.run.gather import after_run
 
         session = Session(context, rerun=given["rerun"])
-        for interval in due(context, since or given["interval"], until or given["interval"]):
-            session.live(interval)
+        session.live(list(due(context, since or given["interval"], until or given["interval"])))
         finish(session, as_json=given["as_json"])
         if not given["as_json"] and not given["dry_run"]:
             after_run(context, changed=bool(session.tally.done))

@@ -38,8 +38,7 @@ class Life:
     def run(self, since: str | None = None, until: str | None = None) -> int:
         """Lives what is due between two intervals (default: the pipeline's own range); gives how many runs it did."""
         work = Session(self._context)
-        for interval in due(self._context, since, until):
-            work.live(interval)
+        work.live(list(due(self._context, since, until)))
         return len(work.tally.done)
 
     def table(self, name: str) -> DataFrame:

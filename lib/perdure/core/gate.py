@@ -25,6 +25,12 @@ class GateLine:
         )
 
 
+    @property
+    def sentence(self) -> str:
+        """The outcome as a clause: what was measured, and what it must be."""
+        return f"{self.rule.replace('_', ' ')} is {self.measured}, and must be {self.bound}"
+
+
 @dataclass(frozen=True)
 class GateResult:
     """A named set of lines. It passes when no critical line failed; warnings never stop anything."""

@@ -108,7 +108,7 @@ class Tables:
         """The newest commit that carries `run_id`. Raises PerdureError when the table's history has none."""
         for limit in (" LIMIT 1", ""):
             history = self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}{limit}")
-            for row in history.select("version", "userMetadata", "operationMetrics").collect():
+            for row in history.collect():  # whole, since a projection would be a job of its own
                 if row["userMetadata"] == run_id:
                     return Commit(int(row["version"]), int((row["operationMetrics"] or {}).get("numOutputRows", 0)))
         raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")

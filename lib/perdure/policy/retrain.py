@@ -38,13 +38,9 @@ def decide(evidence: Evidence, retrain: Retrain, train: Train) -> Decision:
     lines = (*verdict.lines, *(line for limit in limits for line in limit.lines))
     against = [limit.because for limit in limits if not limit.holds]
     due = verdict.holds and not against
-    if due:
-        reason = f"Train: {verdict.because}."
-    elif verdict.holds:
-        reason = f"Wait: {verdict.because}; but {' and '.join(against)}."
-    else:
-        reason = f"Keep: {verdict.because}." if evidence.champion else f"Wait: {verdict.because}."
-    return Decision(due, reason, lines, {**_plain(evidence), "lines": [asdict(line) for line in lines]})
+    but = f"; but {' and '.join(against)}" if verdict.holds and against else ""
+    seen = {**_plain(evidence), "lines": [asdict(line) for line in lines]}
+    return Decision(due, f"{verdict.because}{but}.", lines, seen)
 
 
 def _first(evidence: Evidence, train: Train) -> Verdict:

@@ -173,7 +173,7 @@ def _decided(decisions: DecisionsView) -> str:
     }
     what = words.get(last.decision, last.decision)
     text = (
-        f"{period(last.last)}: {what}, because {_sentence(last.reason)}"
+        f"{period(last.last)}: {what}, since {_sentence(last.reason)}"
         if last.reason
         else f"{period(last.last)}: {what}."
     )

@@ -53,8 +53,9 @@ def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: 
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         before = champion_at(context.ledger, interval.start)
-        failures = [str(line) for line in evaluated.gate.failures] if evaluated.gate else []
-        reason = "passed its gate" if passed else "; ".join(failures)
+        lines = evaluated.gate.lines if evaluated.gate else ()
+        failures = [line.sentence for line in lines if not line.passed and line.severity == "critical"]
+        reason = "it passed its gate" if passed else "; ".join(failures)
         facts = {
             "decision": "promote" if passed else "refuse",
             "reason": reason,

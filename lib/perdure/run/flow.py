@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -80,11 +81,9 @@ class Session:
         champion = self._champion(interval, "monitor")
         if champion is None:
             return None
-        ledger = self.context.ledger
-        for measured in (interval.previous, interval):
-            if ledger.latest("score", interval=measured.label) is not None:
-                self._one(plans.performance(self.context, measured, interval), f"of {measured}")
-        return self._one(plans.monitor(self.context, interval, champion))
+        scored = [at for at in (interval.previous, interval) if self.context.ledger.latest("score", interval=at.label)]
+        some = [plans.performance(self.context, at, interval) for at in scored]
+        return self._all([*some, plans.monitor(self.context, interval, champion)])[-1]
 
     def decide(self, interval: Interval) -> RunRecord:
         """The retrain decision of the interval, with its reason."""
@@ -124,21 +123,30 @@ class Session:
 
     # -- whole intervals -----------------------------------------------------------------------------------------
 
-    def live(self, interval: Interval) -> None:
-        """Everything that is due in one interval."""
-        before = len(self.tally.done)
+    def live(self, intervals: Sequence[Interval]) -> None:
+        """Everything that is due in these intervals, in their order. While the models of one are at work, the data of
+        the next are made ready: they depend on no model, and no step sees rows later than its own interval."""
         if self.context.dry_run:
-            self.context.progress.heading(f"{interval}")
-            return self._preview(interval)
+            for interval in intervals:
+                self.context.progress.heading(f"{interval}")
+                self._preview(interval)
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            ready = [ahead.submit(self._prepare, interval) for interval in intervals[:1]]
+            for number, interval in enumerate(intervals):
+                ready.pop().result()
+                ready = [ahead.submit(self._prepare, following) for following in intervals[number + 1 : number + 2]]
+                self.score(interval)
+                self.monitor(interval)
+                self.retrain(interval)
+                if any(record.interval == interval.label for record in self.tally.done):
+                    self.context.progress.heading(f"{interval} lived")
+
+    def _prepare(self, interval: Interval) -> None:
+        """The data steps of an interval."""
         self.ingest(interval)
         self.validate(interval)
         self.featurize(interval)
-        self.score(interval)
-        self.monitor(interval)
-        self.retrain(interval)
-        if len(self.tally.done) > before:
-            self.context.progress.heading(f"{interval} lived")
-        return None
 
     def _preview(self, interval: Interval) -> None:
         """What a run would do, as far as it can be told without doing it."""

@@ -45,11 +45,11 @@ class Progress:
         """A run that ended: step, subject, rows written, seconds, and `note`."""
         rows = " ".join(f"{output.table}={output.rows:,}" for output in record.outputs if output.rows is not None)
         style = _STYLES.get(record.status, "white")
-        title = escape(f"{record.step} {record.subject}".strip())
+        title = escape(f"{record.interval} {record.step} {record.subject}".strip())
         tail = escape("  ".join(part for part in (rows, note) if part))
         with self._lock:
             self._console.print(
-                f"  [{style}]{record.status:7}[/{style}] {title:22} [dim]{record.seconds:6.1f} s[/dim]  {tail}"
+                f"  [{style}]{record.status:7}[/{style}] {title:30} [dim]{record.seconds:6.1f} s[/dim]  {tail}"
             )
 
     def gate(self, gate: GateResult, *, all_lines: bool = False) -> None:

@@ -79,16 +79,22 @@ def _threshold(name: str, bound: float, task: str, found: Estimate | None, sever
 
 def _beats(rule: BeatChampion, task: str, whole: Mapping[str, Tally], severity: Severity) -> GateLine:
     """A one-sided z-test: the improvement less z standard errors must exceed the margin."""
-    name = f"beat_champion {rule.metric}"
+    name = f"{rule.metric} against the champion"
     measure.metric(rule.metric, task)
     if CHAMPION not in whole:
-        return GateLine(name, True, "no champion yet", "better than the champion's", "info")
+        return GateLine(name, True, "no champion yet", "better", "info")
     found = measure.improvement(rule.metric, task, whole[CANDIDATE], whole[CHAMPION])
-    bound = f"> {rule.margin:g} with {rule.confidence:.0%} confidence"
+    by = f"by more than {rule.margin:g} " if rule.margin else ""
+    bound = f"better {by}with {rule.confidence:.0%} confidence"
     if found is None:
         return GateLine(name, False, "not defined on these rows", bound, severity)
     sure = found.value - NormalDist().inv_cdf(rule.confidence) * (found.error or 0.0) - found.bound
-    return GateLine(name, sure > rule.margin, f"better by {found.value:.4g}, surely by {sure:.4g}", bound, severity)
+    measured = f"{_change(found.value)} (at the least {_change(sure)})" if found.value > 0 else _change(found.value)
+    return GateLine(name, sure > rule.margin, measured, bound, severity)
+
+
+def _change(improvement: float) -> str:
+    return f"{abs(improvement):.4g} {'better' if improvement > 0 else 'worse'}"
 
 
 def _with_interval(found: Estimate) -> str:

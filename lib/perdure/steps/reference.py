@@ -26,18 +26,23 @@ _TIME = "__event_time"
 
 def reference(rows: DataFrame, *, pipeline: Pipeline) -> Write:
     """The rows' profiles (features, prediction, probability, label), whole and by slice, for table `profiles`. Its
-    window is the first and the last event time. Two Spark actions over `rows`: one to choose edges and categories."""
+    window is the first and the last event time. Two Spark actions, one to choose edges and categories; `rows` are
+    computed once and cached in between."""
     from pyspark.sql import functions as F
 
     from perdure.profile.scan import plan, scan
 
-    slices = known_slices(rows, pipeline)
-    zero = plan(rows, profiled_columns(rows, pipeline))
-    time = pipeline.features.event_time
-    if time in rows.columns:
-        rows = rows.withColumn(_TIME, F.col(time).cast("double"))
-        zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())})
-    found = scan(rows, zero, slices)
+    slices, time = known_slices(rows, pipeline), pipeline.features.event_time
+    rows = rows.persist()
+    try:
+        zero = plan(rows, profiled_columns(rows, pipeline))
+        timed = rows
+        if time in rows.columns:
+            timed = rows.withColumn(_TIME, F.col(time).cast("double"))
+            zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())})
+        found = scan(timed, zero, slices)
+    finally:
+        rows.unpersist()
     window = _window(found[ALL])
     kept = {key: without(profile, _TIME) for key, profile in found.items()}
     return Write("profiles", states(rows.sparkSession, kept, window, "BASELINE"), "append")

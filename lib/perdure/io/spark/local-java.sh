@@ -4,6 +4,8 @@
 # The last compiler tier later than usual: a pipeline is many short queries, each with new code, few of them long.
 java_options+=" -XX:Tier4InvocationThreshold=25000 -XX:Tier4MinInvocationThreshold=3000"
 java_options+=" -XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000"
+# Two hundred megabytes of compiled code a year; the default room is about as large.
+java_options+=" -XX:ReservedCodeCacheSize=512m"
 # A library of Spark's (BLAS) makes Java warn of things that no user can mend.
 java_options+=" -XX:-PrintWarnings"
 # On two cores parallel collectors are only overhead.
