@@ -79,7 +79,7 @@ def test_what_changed_is_weighed_by_what_the_model_uses(year: ReportData) -> Non
     assert "2 columns changed clearly in Dec 2013: temp and dewp" in answers["What changed in the data?"]
     assert "takes 8% of its answer from them" in answers["What changed in the data?"]
     assert "carrier F9, carrier FL and carrier EV" in answers["For whom is it worse?"]
-    assert answers["What was decided?"].startswith("Dec 2013: keep the model, because")
+    assert answers["What was decided?"].startswith("Dec 2013: keep the model, since")
 
 
 def test_calm_data_and_no_slices_are_said_plainly() -> None:

@@ -74,7 +74,7 @@ def test_the_margin_counts(trained: StepResult, poor: StepResult, parcels: Calla
     result = evaluate(trained.value.holdout, candidate=trained.value.model, champion=poor.value.model,
                       pipeline=parcels(gate=gate))
     assert not result.gate.passed
-    assert result.gate.lines[0].bound == "> 5 with 95% confidence"
+    assert result.gate.lines[0].bound == "better by more than 5 with 95% confidence"
 
 
 def test_modes(trained: StepResult, poor: StepResult, parcels: Callable[..., Pipeline]) -> None:
