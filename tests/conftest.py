@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .standalone import standalone
+
+__all__ = ["spark", "standalone"]
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -87,50 +82,6 @@ def test_local_cluster(where: Path) -> None:
     done = Launcher(HOME)("--master", "local-cluster[2,1,1024]", *SMALL, where)
     assert done.code == 0, done.err
     check_executors(done.out)
-
-
-@pytest.fixture
-def standalone(tmp_path: Path) -> Iterator[str]:
-    """A standalone master with two workers on this machine; gives its address."""
-    spark_home = next(HOME.glob("venv/lib/python3*/site-packages/pyspark"))
-    java = (HOME / "java").read_text().splitlines()[0]
-    env = os.environ | {"SPARK_HOME": str(spark_home), "JAVA_HOME": java, "SPARK_WORKER_DIR": str(tmp_path / "work")}
-    env.pop("PYTHONPATH", None)
-    log = (tmp_path / "cluster.log").open("w")
-
-    def start(role: str, *args: str) -> subprocess.Popen[bytes]:
-        command = [str(spark_home / "bin/spark-class"), f"org.apache.spark.deploy.{role}", "--host", "127.0.0.1", *args]
-        return subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-
-    port = free_port()
-    url = f"spark://127.0.0.1:{port}"
-    running = [start("master.Master", "--port", str(port), "--webui-port", "0")]
-    try:
-        wait_for(port)
-        for _ in range(2):
-            running.append(start("worker.Worker", "--cores", "1", "--memory", "1g", "--webui-port", "0", url))
-        yield url
-    finally:
-        for process in reversed(running):
-            process.terminate()
-        for process in running:
-            process.wait(30)
-        log.close()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    for _ in range(300):
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise TimeoutError(f"no Spark master on port {port} within a minute")
 
 
 def test_standalone_master_with_two_workers(standalone: str, where: Path) -> None:

@@ -228,6 +228,7 @@ def _quiet() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # its import sets the levels of its loggers anew
     for name in ("mlflow", "alembic", "mlflow.spark", "py4j"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
