@@ -69,7 +69,8 @@ def test_clean_rows_go_on_unmarked(spark: SparkSession) -> None:
     good = written(result, "sales")
     assert good.columns == ["id", "at", "kind", "amount", "_warnings"]
     assert [found["_warnings"] for found in good.collect()] == [[], []]
-    assert written(result, "sales_quarantine").columns == [*COLUMNS, "_file", "_line", "_record", "_failures"]
+    assert written(result, "sales_quarantine").columns == [
+        *COLUMNS, "_id", "_file", "_line", "_record", "_failures"]
     assert result.gate is not None
     assert result.gate.passed
     assert not result.gate.failures
@@ -198,3 +199,11 @@ def test_few_jobs_without_and_with_failures(spark: SparkSession, tmp_path: Any) 
         validate(raw, source="sales", config=source(), suite=suite(between(max_value=0.5)), interval=JANUARY)
     assert clean.jobs <= 5
     assert failing.jobs <= 7
+
+
+def test_a_suite_about_the_columns_sees_the_declared_ones_alone(spark: SparkSession) -> None:
+    ordered = {"type": "expect_table_columns_to_match_ordered_list", "kwargs": {"column_list": list(COLUMNS)}}
+    count = {"type": "expect_table_column_count_to_equal", "kwargs": {"value": len(COLUMNS)}}
+    result = run(spark, [row(1)], suite(ordered, count))
+    assert result.gate is not None
+    assert not result.gate.failures
