@@ -230,7 +230,8 @@ def test_no_value_in_any_place_ends_in_anything_but_a_clear_error(
 
 @settings(max_examples=100, deadline=None)
 @given(st.text() | st.sampled_from(["!!python/object:os.system x", "a: &a [*a]", "? {a: b}\n: c", "<<: *x",
-                                    "a: !!binary \"?\"", "{" * 3000, "[" * 3000, "a: 2013-02-30", "a: 0x", "a: 1_0:99.1"]))  # fmt: skip
+                                    "a: !!binary \"?\"", "{" * 3000, "[" * 3000,
+                                    "a: 2013-02-30", "a: 0x", "a: 1_0:99.1"]))  # fmt: skip
 def test_no_text_at_all_ends_in_anything_but_a_clear_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = write_raw(tmp_path_factory.mktemp("fuzz"), text)
     with pytest.raises(PipelineFileError) as caught:

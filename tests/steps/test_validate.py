@@ -207,3 +207,20 @@ def test_a_suite_about_the_columns_sees_the_declared_ones_alone(spark: SparkSess
     result = run(spark, [row(1)], suite(ordered, count))
     assert result.gate is not None
     assert not result.gate.failures
+
+
+def test_the_newest_version_of_a_key_stays(spark: SparkSession) -> None:
+    rows = [row(1, kind="a", amount=1.0), row(1, kind="b", amount=3.0), row(1, kind="c", amount=2.0)]
+    for given in (rows, rows[::-1]):
+        result = run(spark, given, version="amount")
+        assert [found["kind"] for found in written(result, "sales").collect()] == ["b"]
+        assert closes(result)
+
+
+def test_columns_that_were_let_in_go_along(spark: SparkSession) -> None:
+    raw = spark.createDataFrame([row(1), row(2, amount=200.0)], SCHEMA).selectExpr("*", "'x' AS shop")
+    result = validate(raw, source="sales", config=source(), suite=suite(between()), interval=JANUARY, run_id="r1")
+    assert [found["shop"] for found in written(result, "sales").collect()] == ["x"]
+    (bad,) = written(result, "sales_quarantine").collect()
+    assert (bad["shop"], bad["_failures"][0]["run"], len(bad["_id"])) == ("x", "r1", 16)
+    assert '"amount":200.0' in bad["_record"]

@@ -40,7 +40,9 @@ def suggest(
     Which rows are held out follows from their own values, so it is the same whatever their order. `share` of the rows
     is looked at. An entry's `confidence` is the share of rows that it holds for, at least, with 95 % certainty, told
     from the held-out rows alone."""
-    place = F.pmod(F.xxhash64(F.lit(_SEED), *(F.col("`" + one.replace("`", "``") + "`") for one in columns)), 1_000_000)
+    # By all of the frame's columns, with the rows' own places where it has them: equal values mustn't stay together.
+    every = [F.col("`" + one.replace("`", "``") + "`") for one in rows.columns]
+    place = F.pmod(F.xxhash64(F.lit(_SEED), *every), 1_000_000)
     taken = rows.where(place < round(share * 1_000_000)) if share < 1 else rows
     train, test = taken.where(place % _PARTS != 0), taken.where(place % _PARTS == 0)
     found = facts(train, columns)
