@@ -114,11 +114,11 @@ def _work(
     if plan.confirm is not None:
         plan.confirm()
     for output in outputs:
-        if output.rows != result.committed.get(output.table, output.rows):
+        if output.rows not in (None, result.committed.get(output.table, output.rows)):
             raise PerdureError(
                 f"{plan.step} {plan.subject} {plan.interval} counted {result.committed[output.table]} rows for "
-                f"{output.table}, but version {output.version} committed {output.rows}: what it read changed "
-                f"meanwhile; run it again: {command(context, plan.step, plan.interval)} --rerun"
+                f"{output.table}, but version {output.version} committed {output.rows}: rows were lost or doubled on "
+                "the way, so nothing will read this run's; please report it with both numbers"
             )
     return result, outputs, extra
 
