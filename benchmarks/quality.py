@@ -193,12 +193,13 @@ def measured(spark: SparkSession, variants: dict[str, Callable[[], Any]], rounds
     found: dict[str, dict[str, Any]] = {name: {"wall": [], "cpu": []} for name in variants}
     for _ in range(rounds):
         for name, run in variants.items():
+            kept = spark._jsc.sc().getPersistentRDDs().size()  # Delta keeps the states of its own tables
             begun, spent = time.perf_counter(), cpu_seconds()
             with count_jobs(spark) as count:
                 run()
             found[name]["wall"].append(time.perf_counter() - begun)
             found[name]["cpu"].append(cpu_seconds() - spent)
-            found[name] |= {"jobs": count.jobs, "cached": spark._jsc.sc().getPersistentRDDs().size()}
+            found[name] |= {"jobs": count.jobs, "cached": spark._jsc.sc().getPersistentRDDs().size() - kept}
             spark.catalog.clearCache()  # else the next variant would read what this one left
     return found
 
