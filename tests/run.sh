@@ -35,8 +35,8 @@ check ruff "$home/venv/bin/ruff" check "${sources[@]}"
 check mypy "$python" -m mypy "${typed[@]}"
 check imports "$home/venv/bin/lint-imports" --no-logo
 # One Spark session a process: two halves of the tests wait for each other's queries less than one after the other.
-check 'fast tests' "$python" -m pytest -m 'not cluster and not long' -n 2 --dist loadfile
+check 'fast tests' "$python" -m pytest -m 'not cluster and not long and not postgres' -n 2 --dist loadfile
 # These start clusters and set-ups of their own, so they have the machine to themselves.
-check 'cluster tests' "$python" -m pytest -m 'cluster and not long'
+check 'cluster tests' "$python" -m pytest -m 'cluster and not long and not postgres'
 
 ((${#failed[@]} == 0)) || { printf 'failed: %s\n' "$(IFS=,; echo "${failed[*]}")"; exit 1; }

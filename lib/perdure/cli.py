@@ -304,8 +304,8 @@ def history(pipeline: str, target: str | None, as_json: bool, **filters: Any) ->
 
 
 @command("reproduce.py pipelines/flights.yml 3")
-@click.argument("model_version")
 @pipeline_options
+@click.argument("model_version")
 def reproduce(pipeline: str, target: str | None, as_json: bool, model_version: str) -> None:
     """Train a model version again from its recorded table versions, and compare predictions on its holdout.
 

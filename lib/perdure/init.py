@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timezone
 from pathlib import Path
@@ -14,6 +14,7 @@ from perdure.core.config import NAME, Task
 from perdure.core.errors import UsageError
 from perdure.core.interval import Duration, Interval
 from perdure.core.registry import did_you_mean
+from perdure.quality.suggest import KNOWN, LONGEST, MANY, SHAPES, ColumnFacts, Kind, entries, shape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,6 @@ _FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
 _TIMES = re.compile(r"(_at|time|date|timestamp|day|ts|moment)$", re.IGNORECASE)
 _ISO = re.compile(r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?$")
 _WIDTHS = ((300, "1 month"), (40, "1 week"), (4, "1 day"), (0, "1 hour"))
-_MANY = 50
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def create(name: str, sample: str | Path, wish: Wish, *, root: Path, force: bool
 
 
 def _look(sample: Path, wish: Wish, root: Path) -> Guess:
-    rows, kind = _read(sample)
+    rows, kind = read_sample(sample)
     if rows.empty:
         raise UsageError(f"{sample}: expected at least one row")
-    columns = {str(name): _sql_type(rows[name]) for name in rows.columns}
+    columns = {str(name): sql_type(rows[name]) for name in rows.columns}
     path = sample.relative_to(root) if sample.is_relative_to(root) else sample
     guess = Guess(kind, str(path), columns, rows)
     guess.time = _named(wish.time, "--time", columns) or _infer_time(guess)
@@ -99,7 +99,8 @@ def _look(sample: Path, wish: Wish, root: Path) -> Guess:
     return guess
 
 
-def _read(sample: Path) -> tuple[pd.DataFrame, str]:
+def read_sample(sample: Path) -> tuple[pd.DataFrame, str]:
+    """The first `ROWS` rows of a file, and its format. Raises UsageError when it can't be read."""
     import pandas as pd
 
     kind = _FORMATS.get(sample.suffix.lower())
@@ -119,7 +120,8 @@ def _read(sample: Path) -> tuple[pd.DataFrame, str]:
         ) from error
 
 
-def _sql_type(values: pd.Series[Any]) -> str:
+def sql_type(values: pd.Series[Any]) -> str:
+    """The SQL type that a column of a sample is declared with."""
     import pandas as pd
 
     known = values.dropna()
@@ -263,7 +265,7 @@ def _features(guess: Guess) -> str:
     for name, kind in guess.columns.items():
         if name in own or name in words:
             continue
-        many = kind == "string" and guess.rows[name].nunique() > max(_MANY, len(guess.rows) // 2)
+        many = kind == "string" and guess.rows[name].nunique() > max(MANY, len(guess.rows) // 2)
         (left if many or kind == "timestamp" else lines).append(_sql(name))
     note = f"\n-- Left out: {', '.join(left)} (a time, or different in nearly every row)." if left else ""
     return f"""\
@@ -279,27 +281,42 @@ def _sql(name: str) -> str:
 
 
 def _suite(name: str, guess: Guess) -> dict[str, Any]:
-    return {"name": f"{name}_rows", "expectations": list(_expectations(guess)), "meta": {}}
+    columns = {column: _facts(guess.rows[column], kind) for column, kind in guess.columns.items()}
+    own = (guess.key, guess.time)
+    found = [entry for entry in entries(columns, required=own) if _wanted(entry, own)]
+    return {"name": f"{name}_rows", "expectations": found, "meta": {"suggested_from": {"rows": len(guess.rows)}}}
 
 
-def _expectations(guess: Guess) -> Iterator[dict[str, Any]]:
-    for column in (guess.key, guess.time):
-        yield _expectation("expect_column_values_to_not_be_null", "critical", column=column)
-    for column, kind in guess.columns.items():
-        values = guess.rows[column].dropna()
-        if column in (guess.key, guess.time) or values.empty:
-            continue
-        if len(values) == len(guess.rows):
-            yield _expectation("expect_column_values_to_not_be_null", "warning", column=column)
-        if kind in ("double", "bigint"):
-            low, high = float(values.min()), float(values.max())
-            room = high - low
-            yield _expectation("expect_column_values_to_be_between", "warning", column=column, min_value=low - room,
-                               max_value=high + room)  # fmt: skip
-        elif kind == "string" and values.nunique() <= _MANY < len(values):
-            found = sorted(str(value) for value in values.unique())
-            yield _expectation("expect_column_values_to_be_in_set", "warning", column=column, value_set=found)
+def _wanted(entry: Mapping[str, Any], own: tuple[str, ...]) -> bool:
+    """Of the key and the event time only that they are there: later intervals go on where the sample ends."""
+    return entry["kwargs"]["column"] not in own or entry["type"] == "expect_column_values_to_not_be_null"
 
 
-def _expectation(kind: str, severity: str, **kwargs: Any) -> dict[str, Any]:
-    return {"type": kind, "kwargs": kwargs, "severity": severity}
+def _facts(values: pd.Series[Any], kind: str) -> ColumnFacts:
+    """A sample's column, as rules are suggested from it."""
+    known = values.dropna()
+    kinds: dict[str, Kind] = {"bigint": "number", "double": "number", "timestamp": "time", "boolean": "boolean"}
+    found = kinds.get(kind, "text")
+    given: dict[str, Any] = {"unique": known.is_unique}
+    if found in ("number", "time") and len(known):
+        low, high = known.min(), known.max()
+        number = int if kind == "bigint" else float
+        given |= {"low": str(low), "high": str(high)} if found == "time" else {"low": number(low), "high": number(high)}
+    if found in ("number", "text") and known.nunique() <= MANY:
+        convert = {"bigint": int, "double": float}.get(kind, str)
+        given["values"] = {convert(value): int(count) for value, count in known.value_counts().items()}
+    if found == "text" and len(known):
+        texts = known.astype(str)
+        given |= _shapes(texts)
+    return ColumnFacts(found, len(values), len(values) - len(known), **given)
+
+
+def _shapes(texts: pd.Series[Any]) -> dict[str, Any]:
+    lengths = texts.str.len()
+    found: dict[str, Any] = {"shortest": int(lengths.min()), "longest": int(lengths.max())}
+    found["known"] = tuple(name for name, regex in KNOWN.items() if texts.str.match(regex).all())
+    for exact in (True, False):
+        shapes = texts.map(lambda text, exact=exact: shape(text, exact=exact)).value_counts()
+        if found["longest"] <= LONGEST and len(shapes) <= SHAPES:
+            return {**found, "shapes": {str(one): int(count) for one, count in shapes.items()}, "exact": exact}
+    return found

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,6 +177,66 @@ def test_no_edit_of_a_file_ends_in_anything_but_a_clear_error(
     except PerdureError as error:
         message = str(error)
     assert message
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.dates()
+    | st.sampled_from(["csv", "delta", "1 day", "id", "${env:HOME}", "../x", "\0", "=1+1", "local", "!!binary x"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: object, here: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """The path of every value in a document."""
+    items: list[tuple[object, object]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    return [here] * bool(here) + [path for key, inner in items for path in places(inner, (*here, key))]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_value_in_any_place_ends_in_anything_but_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    document = yaml.safe_load(GOOD)
+    *above, last = data.draw(st.sampled_from(places(document)))
+    inner = document
+    for key in above:
+        inner = inner[key]
+    inner[last] = data.draw(VALUES)
+    path = write_raw(tmp_path_factory.mktemp("fuzz"), yaml.safe_dump(document, allow_unicode=True))
+    try:
+        pipeline_file.load(path)
+        problems = ("shop.yml:1: fine",)
+    except PipelineFileError as error:
+        problems = error.problems
+    except PerdureError as error:
+        problems = (f"shop.yml:1: {error}",)
+    assert problems
+    assert all("shop.yml:" in problem for problem in problems)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text() | st.sampled_from(["!!python/object:os.system x", "a: &a [*a]", "? {a: b}\n: c", "<<: *x",
+                                    "a: !!binary \"?\"", "{" * 3000, "[" * 3000,
+                                    "a: 2013-02-30", "a: 0x", "a: 1_0:99.1"]))  # fmt: skip
+def test_no_text_at_all_ends_in_anything_but_a_clear_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = write_raw(tmp_path_factory.mktemp("fuzz"), text)
+    with pytest.raises(PipelineFileError) as caught:
+        pipeline_file.load(path)
+    assert all(problem.startswith(str(path)) for problem in caught.value.problems)
 
 
 def write_raw(folder: Path, text: str) -> Path:

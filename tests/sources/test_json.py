@@ -53,7 +53,7 @@ def test_good_rows_have_their_declared_types(spark: SparkSession, written: Calla
     file = written(pyjson.dumps(record) + '\r\n\n  \n{"id": 2, "name": {"deep": [1, "x"]}}')
     first, second = rows(spark, [file])
     assert list(first)[:6] == [1, "a\nb", datetime(2013, 1, 1, 3), 1.5, Decimal("1.25"), date(2013, 1, 1)]
-    assert list(second) == [2, '{"deep":[1,"x"]}', None, None, None, None, str(file), None, None, None]
+    assert list(second) == [2, '{"deep":[1,"x"]}', None, None, None, None, str(file), 4, None, None]
 
 
 REASONS = [

@@ -22,7 +22,7 @@ from perdure.core import registry
 from perdure.testing import sources as laws
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 COLUMNS = {
     "a": "int",
@@ -100,9 +100,28 @@ ARROW = [pa.int32(), pa.int64(), pa.float64(), pa.string(), pa.string(), pa.bool
 ARROW.append(pa.decimal128(9, 3))
 
 
-def write_parquet(path: Path, rows: Sequence[laws.Row], bad: Sequence[str]) -> list[int]:
+def table_of(rows: Sequence[laws.Row]) -> pa.Table:
     arrays = [pa.array([row[name] for row in rows], kind) for name, kind in zip(COLUMNS, ARROW, strict=True)]
-    pq.write_table(pa.table(arrays, names=list(COLUMNS)), path)
+    return pa.table(arrays, names=list(COLUMNS))
+
+
+def write_parquet(path: Path, rows: Sequence[laws.Row], bad: Sequence[str]) -> list[int]:
+    pq.write_table(table_of(rows), path)
+    return []
+
+
+def frame_of(rows: Sequence[laws.Row]) -> DataFrame:
+    """The rows as Spark has them, for sources that Spark writes."""
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.getActiveSession()
+    assert spark is not None
+    return spark.createDataFrame(table_of(rows))
+
+
+def write_delta(path: Path, rows: Sequence[laws.Row], bad: Sequence[str]) -> list[int]:
+    writer = frame_of(rows).write.format("delta").option("delta.columnMapping.mode", "name")
+    writer.mode("overwrite").save(str(path))
     return []
 
 
@@ -112,6 +131,7 @@ SAMPLES = [
     laws.Sample("csv", COLUMNS, write_csv, (*BAD_CSV[:2], "1,\"a\nb\""), {"multiLine": True}),
     laws.Sample("json", COLUMNS, write_json, ('{"a": 1.5}', "{", "[]", '{"h": "T05:00"}')),
     laws.Sample("parquet", COLUMNS, write_parquet),
+    laws.Sample("delta", COLUMNS, write_delta, table=True),
 ]  # fmt: skip
 
 
@@ -140,7 +160,8 @@ TEXT = st.text(
 
 
 def test_every_source_has_a_sample() -> None:
-    assert {sample.format for sample in SAMPLES} == set(registry.names("perdure.sources"))
+    # A database needs a server: test_postgres.py holds it to the laws.
+    assert {sample.format for sample in SAMPLES} | {"jdbc"} == set(registry.names("perdure.sources"))
 
 
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)

@@ -50,8 +50,8 @@ def test_columns_by_name_and_widened(spark: SparkSession, tmp_path: Path) -> Non
     )
     rows = read(spark, source(id="bigint", x="double", t="timestamp", d="decimal(5, 2)"), one, two)
     assert [tuple(row) for row in rows] == [
-        (1, 1.5, datetime(2013, 1, 1), Decimal("1.20"), str(one), None, None, None),
-        (2, 2.5, datetime(2013, 1, 2), Decimal("2.25"), str(two), None, None, None),
+        (1, 1.5, datetime(2013, 1, 1), Decimal("1.20"), str(one), 1, None, None),
+        (2, 2.5, datetime(2013, 1, 2), Decimal("2.25"), str(two), 1, None, None),
     ]
 
 

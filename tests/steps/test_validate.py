@@ -69,7 +69,8 @@ def test_clean_rows_go_on_unmarked(spark: SparkSession) -> None:
     good = written(result, "sales")
     assert good.columns == ["id", "at", "kind", "amount", "_warnings"]
     assert [found["_warnings"] for found in good.collect()] == [[], []]
-    assert written(result, "sales_quarantine").columns == [*COLUMNS, "_file", "_line", "_record", "_failures"]
+    assert written(result, "sales_quarantine").columns == [
+        *COLUMNS, "_id", "_file", "_line", "_record", "_failures"]
     assert result.gate is not None
     assert result.gate.passed
     assert not result.gate.failures
@@ -198,3 +199,28 @@ def test_few_jobs_without_and_with_failures(spark: SparkSession, tmp_path: Any) 
         validate(raw, source="sales", config=source(), suite=suite(between(max_value=0.5)), interval=JANUARY)
     assert clean.jobs <= 5
     assert failing.jobs <= 7
+
+
+def test_a_suite_about_the_columns_sees_the_declared_ones_alone(spark: SparkSession) -> None:
+    ordered = {"type": "expect_table_columns_to_match_ordered_list", "kwargs": {"column_list": list(COLUMNS)}}
+    count = {"type": "expect_table_column_count_to_equal", "kwargs": {"value": len(COLUMNS)}}
+    result = run(spark, [row(1)], suite(ordered, count))
+    assert result.gate is not None
+    assert not result.gate.failures
+
+
+def test_the_newest_version_of_a_key_stays(spark: SparkSession) -> None:
+    rows = [row(1, kind="a", amount=1.0), row(1, kind="b", amount=3.0), row(1, kind="c", amount=2.0)]
+    for given in (rows, rows[::-1]):
+        result = run(spark, given, version="amount")
+        assert [found["kind"] for found in written(result, "sales").collect()] == ["b"]
+        assert closes(result)
+
+
+def test_columns_that_were_let_in_go_along(spark: SparkSession) -> None:
+    raw = spark.createDataFrame([row(1), row(2, amount=200.0)], SCHEMA).selectExpr("*", "'x' AS shop")
+    result = validate(raw, source="sales", config=source(), suite=suite(between()), interval=JANUARY, run_id="r1")
+    assert [found["shop"] for found in written(result, "sales").collect()] == ["x"]
+    (bad,) = written(result, "sales_quarantine").collect()
+    assert (bad["shop"], bad["_failures"][0]["run"], len(bad["_id"])) == ("x", "r1", 16)
+    assert '"amount":200.0' in bad["_record"]

@@ -69,17 +69,36 @@ class Target(Section):
     extends: str | None = Field(default=None, description="another target whose settings this one starts from")
 
 
+Policy = Literal["evolve", "quarantine", "fail"]
+
+
+class SchemaChanges(Section):
+    """What becomes of a file whose columns aren't the declared ones, by the kind of change: evolve takes it as well as
+    it can be taken, quarantine rejects its rows, fail refuses it."""
+
+    added: Policy = Field(default="fail", description="a column more; evolve: it is kept, through to the valid rows")
+    missing: Policy = Field(default="fail", description="a declared column isn't there; evolve: it is null")
+    renamed: Policy = Field(default="fail", description="a name much like a missing one; evolve: taken for that one")
+    widened: Policy = Field(default="fail", description="a wider type (bigint for int); evolve: rows that fit go on")
+    narrowed: Policy = Field(default="evolve", description="a narrower type (int for bigint); evolve: it is widened")
+    reordered: Policy = Field(default="evolve", description="another order; evolve: columns go by their names")
+
+
 class Source(Section):
     """Raw data: where it lands, its declared columns, and what must hold of it."""
 
-    format: str = Field(description="csv, json or parquet")
-    path: str = Field(description="file, folder or pattern; {interval} stands for the interval's label")
+    format: str = Field(description="csv, json, parquet, delta or jdbc")
+    path: str = Field(description="file, folder or pattern ({interval}: its label); a table's folder or name")
     columns: dict[str, SqlType] = Field(alias="schema", min_length=1, description="column name: SQL type")
-    key: tuple[str, ...] = Field(default=(), description="columns that name a row; later duplicates are dropped")
+    key: tuple[str, ...] = Field(default=(), description="columns that name a row; of a key's rows one stays")
+    version: str | None = Field(
+        default=None, description="column that grows with each correction: of a key's rows the greatest stays"
+    )
     event_time: str | None = Field(default=None, description="timestamp column; a source without one is static")
     available_after: Span = Field(default=Duration(0, "day"), description="how long after event_time a row is known")
     expectations: str | None = Field(default=None, description="Great Expectations suite (JSON)")
     on_failure: Literal["quarantine", "fail"] = Field(default="quarantine", description="what becomes of bad rows")
+    schema_changes: SchemaChanges = Field(default=SchemaChanges(), description="files with other columns")
     options: dict[str, str | int | bool] = Field(default={}, description="reader options, as Spark names them")
 
     @property

@@ -290,6 +290,7 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     named: dict[str, type[BaseModel]] = {
         "targets": config.Target,
         "sources": config.Source,
+        "schema_changes": config.SchemaChanges,
         "features": config.Features,
         "label": config.Label,
         "model": config.Model,
@@ -303,7 +304,7 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     for depth, part in enumerate(loc):
         if section is config.Retrain or section in tags.values():
             section = tags.get(str(part).removeprefix("~"), section)
-        elif depth == 0 or part in ("tune", "beat_champion"):
+        elif depth == 0 or part in ("tune", "beat_champion", "schema_changes"):
             section = named.get(str(part), section)
 
     known = [field.alias or name for name, field in section.model_fields.items()]

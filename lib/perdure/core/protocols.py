@@ -56,12 +56,14 @@ class Write:
 @dataclass(frozen=True)
 class StepResult:
     """What a step gives back: rows to write, facts for the record (JSON-ready), the gate where there is one, and
-    `value` for what isn't rows (a fitted model, a decision), which `perdure.run` hands on."""
+    `value` for what isn't rows (a fitted model, a decision), which `perdure.run` hands on. `committed`: how many rows
+    a table's write must turn out to hold, where the step has counted them."""
 
     writes: tuple[Write, ...] = ()
     facts: Mapping[str, JSON] = field(default_factory=dict)
     gate: GateResult | None = None
     value: Any = None
+    committed: Mapping[str, int] = field(default_factory=dict)
 
 
 class State(Protocol):

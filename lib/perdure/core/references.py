@@ -75,6 +75,9 @@ def _source_problems(pipeline: Pipeline, name: str, source: Source) -> Iterator[
     for index, column in enumerate(source.key):
         if column not in source.columns:
             yield (*where, "key", index), f"key: no column '{column}'{_nearest(column, source.columns)}"
+    version = source.version
+    if version is not None and version not in source.columns:
+        yield (*where, "version"), f"version: no column '{version}'{_nearest(version, source.columns)}"
     time = source.event_time
     if time is not None and time not in source.columns:
         yield (*where, "event_time"), f"event_time: no column '{time}'{_nearest(time, source.columns)}"

@@ -23,10 +23,11 @@ _URL = re.compile(r"^[a-z][a-z0-9+.-]*:")
 
 @dataclass(frozen=True)
 class Commit:
-    """What one write left: the table's version and the rows that it wrote, from Delta's own commit."""
+    """What one write left: the table's version and the rows that it wrote, from Delta's own commit (None where that
+    keeps no metrics)."""
 
     version: int
-    rows: int
+    rows: int | None
 
 
 class Tables:
@@ -110,7 +111,8 @@ class Tables:
             history = self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}{limit}")
             for row in history.collect():  # whole, since a projection would be a job of its own
                 if row["userMetadata"] == run_id:
-                    return Commit(int(row["version"]), int((row["operationMetrics"] or {}).get("numOutputRows", 0)))
+                    written = (row["operationMetrics"] or {}).get("numOutputRows")
+                    return Commit(int(row["version"]), None if written is None else int(written))
         raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")
 
     def _save(self, writer: DataFrameWriter, table: str) -> None:

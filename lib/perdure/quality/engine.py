@@ -67,7 +67,9 @@ class FusedEngine(SparkDFExecutionEngine):
         self._counts: dict[Any, int | None] = {}
         self._repeated: dict[Any, list[Any]] = {}
         self._save(_RECORD, Recorder(frame.schema))
-        self._batch = frame if where is None else frame.filter(where)
+        # Perdure's own columns (`_file`, ...) are no part of the table that a suite is about.
+        shown = [F.col("`" + name.replace("`", "``") + "`") for name in frame.columns if not name.startswith("_")]
+        self._batch = (frame if where is None else frame.filter(where)).select(*shown)
         self._save(_BATCH, self._batch)
 
     def _save(self, name: str, data: Any) -> None:

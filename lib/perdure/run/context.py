@@ -83,6 +83,7 @@ _OUTSIDE = (
     "airflow/",
     "testing/",
     "cli.py",
+    "cli_data.py",
     "init.py",
     "init/",
     "run/history.py",

@@ -28,7 +28,8 @@ class Plan:
     """A run to be: which step, over what, depending on what. `config` is all of the pipeline file that the step
     depends on, `identity` anything else that its result depends on (a model's run, a decision's). `call` gets the
     pinned inputs by table name (a table's rows of earlier runs are left out where `latest_only` names it). `finish`
-    acts on the outside (registers a model) before the writes, and gives facts to add."""
+    acts on the outside (registers a model) before the writes, and gives facts to add; `confirm`, after the writes,
+    raises where what was read is no longer what it was."""
 
     step: str
     interval: Interval
@@ -41,6 +42,7 @@ class Plan:
     latest_only: tuple[str, ...] = ()
     static: bool = False
     finish: Callable[[StepResult, str], tuple[Mapping[str, JSON], tuple[Write, ...]]] | None = None
+    confirm: Callable[[], None] | None = None
 
 
 @dataclass
@@ -109,6 +111,15 @@ def _work(
     result = plan.call(inputs, run_id)
     extra, more = plan.finish(result, run_id) if plan.finish else ({}, ())
     outputs = tuple(_write(context, plan, write, run_id) for write in (*result.writes, *more))
+    if plan.confirm is not None:
+        plan.confirm()
+    for output in outputs:
+        if output.rows not in (None, result.committed.get(output.table, output.rows)):
+            raise PerdureError(
+                f"{plan.step} {plan.subject} {plan.interval} counted {result.committed[output.table]} rows for "
+                f"{output.table}, but version {output.version} committed {output.rows}: rows were lost or doubled on "
+                "the way, so nothing will read this run's; please report it with both numbers"
+            )
     return result, outputs, extra
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from perdure.core import registry
 from perdure.core.config import Pipeline, Source
-from perdure.core.errors import SourceError
+from perdure.core.errors import PerdureError, SourceError
 from perdure.core.interval import Interval
 from perdure.core.pipeline_file import resolve_secrets
 from perdure.core.protocols import Read, StepResult
-from perdure.core.record import JSON
+from perdure.core.record import JSON, FileVersion, fingerprint
 from perdure.sources import _files
+from perdure.sources._drift import Change
 
 from .champion import Champion
 from .context import Context
@@ -30,28 +32,62 @@ def plain(section: Any) -> JSON:
 
 def holds_all_times(source: Source) -> bool:
     """Whether one file (or pattern) of this source holds more than one interval."""
-    return "{interval}" not in source.path
+    return "{interval}" not in source.path and not by_interval(source)
+
+
+def by_interval(source: Source) -> bool:
+    """Whether a run reads its interval's rows of a table."""
+    return not source.static and getattr(registry.load("perdure.sources", source.format), "BY_INTERVAL", False)
 
 
 def ingest(context: Context, name: str, interval: Interval) -> Plan:
     """Raw files to `raw_<source>`. Raises SourceError when the interval's files aren't there."""
     source = context.pipeline.sources[name]
-    location = context.pipeline.location(resolve_secrets(source.path.replace("{interval}", interval.label)))
-    files = _files.list_files(context.spark, location)
-    if not files:
-        raise SourceError(f"source '{name}' has no file for {interval} yet: expected {location}")
+    files = _landed(context, name, interval)
+
+    def unchanged() -> None:
+        if _landed(context, name, interval) != files:
+            raise SourceError(f"source '{name}' of {interval} changed while it was read; the same command starts anew")
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.ingest import ingest as step
 
         reader = registry.load("perdure.sources", source.format)
-        parsed = reader.read(context.spark, [file.path for file in files], source)
-        return step(parsed, source=name, config=source)
+        changes: list[Change] = []
+        parsed = reader.read(context.spark, [file.path for file in files], source, changes)
+        facts = {"schema_changes": [change.to_dict() for change in changes]} if changes else {}
+        return replace(step(parsed, source=name, config=source), facts=facts)
 
     config = plain(source)
     for later in ("expectations", "on_failure", "key", "available_after"):
         config.pop(later)
-    return Plan("ingest", interval, config, call, subject=name, files=tuple(files), static=holds_all_times(source))
+    return Plan(
+        "ingest",
+        interval,
+        config,
+        call,
+        subject=name,
+        files=tuple(files),
+        static=holds_all_times(source),
+        confirm=unchanged,
+    )
+
+
+def _landed(context: Context, name: str, interval: Interval) -> list[FileVersion]:
+    """What an interval's run reads of a source, as it is now. Raises SourceError when its files aren't there."""
+    source = context.pipeline.sources[name]
+    reader = registry.load("perdure.sources", source.format)
+    path = resolve_secrets(source.path.replace("{interval}", interval.label))
+    location = context.pipeline.location(path) if getattr(reader, "IS_PATH", True) and "/" in path else path
+    if hasattr(reader, "inputs"):
+        first, span = interval.start <= context.pipeline.start, interval if by_interval(source) else None
+        found: list[FileVersion] = reader.inputs(context.spark, location, source, span, first=first)
+        return found
+    location = context.pipeline.location(path)
+    files = _files.list_files(context.spark, location)
+    if not files:
+        raise SourceError(f"source '{name}' has no file for {interval} yet: expected {location}")
+    return files
 
 
 def validate(context: Context, name: str, interval: Interval) -> Plan:
@@ -60,14 +96,20 @@ def validate(context: Context, name: str, interval: Interval) -> Plan:
     file = context.pipeline.suite_file(name)
     suite = json.loads(file.read_text(encoding="utf-8")) if file else None
     wish = Read(f"raw_{name}", None, interval.start, interval.end)
+    back = Read(f"{name}_replayed", None, interval.start, interval.end, optional=True)
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.replay import mended
         from perdure.steps.validate import validate as step
 
         raw = inputs[f"raw_{name}"]
+        if back.table in inputs:
+            raw = mended(raw, _of_interval(inputs[back.table], source, interval), source)
         if holds_all_times(source) and not source.static:
             raw = _only(raw, source, interval, first=interval.start <= context.pipeline.start)
-        return step(raw, source=name, config=source, suite=suite, interval=interval)
+        result = step(raw, source=name, config=source, suite=suite, interval=interval, run_id=run_id)
+        _require_all(context, wish, source, result)
+        return result
 
     return Plan(
         "validate",
@@ -75,10 +117,65 @@ def validate(context: Context, name: str, interval: Interval) -> Plan:
         {"source": plain(source), "suite": suite},
         call,
         subject=name,
-        reads=(wish,),
+        reads=(wish, back),
         latest_only=(f"raw_{name}",),
         static=source.static,
     )
+
+
+def replay(context: Context, name: str, interval: Interval, edits: Edits | None) -> Plan:
+    """Quarantined rows of an interval noted for their way back, with the values of `edits` where given."""
+    pipeline = context.pipeline
+    source, suite = pipeline.sources[name], pipeline.suite_file(name)
+    label = "static" if source.static else interval.label
+    judged = context.ledger.latest("validate", subject=name, interval=label)
+    before = context.ledger.latest("replay", subject=name, interval=label)
+    if judged is None:
+        raise PerdureError(f"{name} of {interval} was never validated, so it has no quarantined rows")
+    facts: dict[str, JSON] = {
+        "turn": before.facts["turn"] + 1 if before else 0,
+        "edits": edits.fingerprint if edits else None,
+        "suite": fingerprint(json.loads(suite.read_text(encoding="utf-8"))) if suite else None,
+        "validate_run": judged.run_id,
+    }
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.replay import replay as step
+
+        table = f"{name}_quarantine"
+        version = next(output.version for output in judged.outputs if output.table == table)
+        rows = _of_interval(context.tables.read(Read(table), version), source, interval)
+        result = step(rows, edits.rows if edits else None, source=name, config=source, turn=facts["turn"])
+        return replace(result, facts=facts)
+
+    identity = {**facts, "before": before.run_id if before else None}
+    return Plan("replay", interval, plain(source), call, subject=name, identity=identity, static=source.static)
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Edited quarantined rows of one interval: `_id` and the declared columns; `fingerprint` is their file's."""
+
+    rows: DataFrame
+    fingerprint: str
+
+
+def _of_interval(rows: DataFrame, source: Source, interval: Interval) -> DataFrame:
+    """The rows of a table that a run over this interval wrote."""
+    from pyspark.sql import functions as F
+
+    return rows.where(F.col("_interval") == ("static" if source.static else interval.label))
+
+
+def _require_all(context: Context, wish: Read, source: Source, result: StepResult) -> None:
+    """Raises PerdureError unless the step saw as many rows as ingest committed."""
+    if holds_all_times(source) and not source.static:
+        return  # the files hold other intervals' rows, too
+    found = result.facts["rows_in"]
+    outputs = [output for record in context.ledger.producers(wish) for output in record.outputs]
+    landed = [output.rows for output in outputs if output.table == wish.table]
+    if None not in landed and found != sum(rows or 0 for rows in landed):
+        raise PerdureError(f"{wish.table} was committed with {landed} rows, but {found} were judged; ingest it again")
 
 
 def _only(raw: DataFrame, source: Source, interval: Interval, *, first: bool) -> DataFrame:

@@ -3,7 +3,7 @@
 Each module gives `read(spark, files, config) -> DataFrame`: the declared columns with their declared types, then
 
 - `_file` string: the file the row came from;
-- `_line` bigint: the record's 1-based line in that file, given for rejected rows (null for the others);
+- `_line` bigint: the record's place in that file: its 1-based line, or its row in formats without lines;
 - `_record` string: the raw text of a rejected row, null for the others;
 - `_reject` string: why it was rejected, with the column and what was expected; null when the row parsed.
 

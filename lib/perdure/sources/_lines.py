@@ -3,7 +3,7 @@ for large ones; no row is moved for them.
 
 Spark numbers rows as it reads them (`monotonically_increasing_id`: partition, then place in the partition). A small
 file alone in its partition thus has its line numbers at once. Where partitions hold several files or parts of files,
-one pass counts each part's lines, and the few lines whose number is wanted are joined with these counts.
+one pass counts each part's lines, and the lines are joined with these counts, which every task holds.
 """
 
 from __future__ import annotations
@@ -50,15 +50,13 @@ class Lines:
     encoding: str
     broken: Column
 
-    def number(self, rows: DataFrame, wanted: Column) -> DataFrame:
-        """`rows` (a projection of `self.rows` with more columns) with `_line`, at least where `wanted` holds."""
+    def number(self, rows: DataFrame) -> DataFrame:
+        """`rows` (a projection of `self.rows` with more columns) with `_line`."""
         from pyspark.sql import functions as F
 
         if self.starts is None:
             return rows
-        # Rows that want no number have a null key: they pass the join without a look-up.
-        keyed = rows.withColumns({"_f": F.when(wanted, F.col("_file")), "_b": F.when(wanted, F.col("_block"))})
-        return keyed.join(F.broadcast(self.starts), ["_f", "_b"], "left").withColumn(
+        return rows.join(F.broadcast(self.starts), ["_file", "_block"], "left").withColumn(
             "_line", F.col("_at") - F.col("_first") + F.col("_before") + 1
         )
 
@@ -139,11 +137,9 @@ def _starts(rows: DataFrame) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    parts = rows.groupBy(F.col("_file").alias("_f"), F.col("_block").alias("_b")).agg(
-        F.min("_at").alias("_first"), F.count(F.lit(1)).alias("_n")
-    )
-    earlier = Window.partitionBy("_f").orderBy("_b").rowsBetween(Window.unboundedPreceding, -1)
-    return parts.select("_f", "_b", "_first", F.coalesce(F.sum("_n").over(earlier), F.lit(0)).alias("_before"))
+    parts = rows.groupBy("_file", "_block").agg(F.min("_at").alias("_first"), F.count(F.lit(1)).alias("_n"))
+    earlier = Window.partitionBy("_file").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
+    return parts.select("_file", "_block", "_first", F.coalesce(F.sum("_n").over(earlier), F.lit(0)).alias("_before"))
 
 
 def _whole(spark: SparkSession, files: Sequence[str], encoding: str, record: str | None) -> DataFrame:

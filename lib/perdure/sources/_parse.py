@@ -8,7 +8,6 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from perdure.core.errors import SourceError
-from perdure.core.registry import did_you_mean
 
 from ._lines import Lines, Options
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 RESULT = "`_file` string, `_line` bigint, `_record` string, `_reject` string"
 CORRUPT = "_perdure_corrupt"
 _SHOWN = 80
+_LONGEST, _KEPT = 16 << 20, 1000  # bytes of a line that is parsed, characters that are kept of a longer one
 # What the project decides itself; the values these would take are given to the parser by the source modules.
 _OURS = ("mode", "inferSchema", "columnNameOfCorruptRecord", "enforceSchema", "samplingRatio", "recursiveFileLookup")
 _READ_BY_US = ("header", "multiline", "encoding", "charset", "linesep", "comment")
@@ -39,18 +39,23 @@ class Format:
 
 @dataclass(frozen=True)
 class Header:
-    """A file's header, to be left out: its text (less any byte-order mark, as Spark's reader strips some) and its line.
-    `text` is None when the file has none."""
+    """A file's columns, and its header, to be left out: its text (less any byte-order mark, as Spark's reader strips
+    some) and its line. `text` is None when the file has none. `extra` are columns beyond the declared ones, all text;
+    `reject` is why all the file's rows are rejected, or None."""
 
     names: tuple[str, ...]
     text: str | None = None
     line: int = 1
+    extra: tuple[str, ...] = ()
+    reject: str | None = None
 
 
 def parse(lines: Lines, form: Format, header: Header, columns: Mapping[str, str]) -> DataFrame:
-    """`lines` as rows of `columns` (in their declared order) and the four that tell of each row's origin."""
+    """`lines` as rows of `columns` (in their declared order), the header's extra ones, and the four that tell of each
+    row's origin."""
     from pyspark.sql import functions as F
 
+    columns = {**columns, **dict.fromkeys(header.extra, "string")}
     physical = {name: columns[name] for name in header.names}
     heading = F.lit(False) if header.text is None else F.col("value").isin(header.text, "\ufeff" + header.text)
     first = heading & F.coalesce(F.col("_line") == header.line, F.lit(False))
@@ -59,15 +64,25 @@ def parse(lines: Lines, form: Format, header: Header, columns: Mapping[str, str]
     # below the parsing, which would then be done once for each mention.
     if lines.starts is None:
         rows = rows.where(~first)
+    # Of a line too long to parse, only the beginning goes on, so that no step on its way needs several times its size.
+    too_long = F.octet_length("value") > _LONGEST
+    rows = rows.withColumns(
+        {"_long": too_long, "value": F.when(too_long, F.substring("value", 1, _KEPT)).otherwise(F.col("value"))}
+    )
     rows = rows.withColumn("_typed", form.typed(f"{ddl(physical)}, {CORRUPT} string"))
-    rows = rows.withColumn("_reject", _reason(form, lines, physical))
+    reason = _reason(form, lines, physical) if header.reject is None else F.lit(header.reject)
+    longer = F.lit(f"longer than {_LONGEST >> 20} MiB; its first {_KEPT:,} characters are kept")
+    rows = rows.withColumn("_reject", F.when(F.col("_long"), longer).otherwise(reason))
     rejected = F.col("_reject").isNotNull()
     if lines.starts is not None:
-        rows = lines.number(rows, rejected | heading).where(~first)
+        rows = lines.number(rows).where(~first)
     return rows.select(
-        *(_value(name, kind).alias(name) for name, kind in columns.items()),
+        *(
+            (_value(name, kind) if name in physical else F.lit(None).cast(kind)).alias(name)
+            for name, kind in columns.items()
+        ),
         "_file",
-        F.when(rejected, F.col("_line")).alias("_line"),
+        "_line",
         F.when(rejected, F.col("value")).alias("_record"),
         "_reject",
     )
@@ -79,8 +94,10 @@ def empty(spark: SparkSession, columns: Mapping[str, str]) -> DataFrame:
 
 
 def union(parts: list[DataFrame]) -> DataFrame:
-    """The rows of all parts (at least one), which have the same columns."""
-    return reduce(lambda above, below: above.unionByName(below), parts)
+    """The rows of all parts (at least one), which have the same columns but for extra ones."""
+    together = reduce(lambda above, below: above.unionByName(below, allowMissingColumns=True), parts)
+    own = [name for name in together.columns if name.startswith("_")]
+    return together.select(*(quoted(name) for name in together.columns if name not in own), *own)
 
 
 def ddl(columns: Mapping[str, str]) -> str:
@@ -113,26 +130,6 @@ def parser_options(options: Options, where: str, **ours: str) -> dict[str, str]:
         if name.lower() not in (other.lower() for other in given)
     }
     return {**kept, **given}
-
-
-def check_names(path: str, line: int, found: tuple[str, ...], columns: Mapping[str, str], *, complete: bool) -> None:
-    """Holds a file's column names against the declared ones. `complete`: every declared one must be there. Raises
-    SourceError with file, line, every wrong name and the nearest right one."""
-    if complete and not set(found) & set(columns):
-        shown = ", ".join(found)[:_SHOWN]
-        raise SourceError(
-            f"{path}:{line}: expected a header with {', '.join(columns)}; found {shown!r}. For a file without "
-            "a header set the option header: false"
-        )
-    problems = [f"column '{name}' stands there twice" for name in dict.fromkeys(found) if found.count(name) > 1]
-    missing = [name for name in columns if name not in found] if complete else []
-    extra = [name for name in dict.fromkeys(found) if name not in columns]
-    problems += [f"declared column '{name}' is missing{did_you_mean(name, extra)}" for name in missing]
-    problems += [
-        f"column '{name}' isn't declared{did_you_mean(name, [n for n in columns if n not in found])}" for name in extra
-    ]
-    if problems:
-        raise SourceError(f"{path}:{line}: {'; '.join(problems)}. Declared: {', '.join(columns)}")
 
 
 def _reason(form: Format, lines: Lines, columns: Mapping[str, str]) -> Column:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from perdure.core.config import Source
 
-from . import _heads, _lines, _parse, _records
+from . import _drift, _heads, _lines, _parse, _records
 from ._lines import option, truthy
 
 # Columns that the parser makes room for, if not twice the declared ones; it does so line by line, so more are dear.
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 
-def read(spark: SparkSession, files: Sequence[str], config: Source) -> DataFrame:
-    """The files' records with their declared types, rejected ones included (see the package). Raises SourceError for a
-    header that isn't the declared columns, naming file, line, column and the nearest declared name."""
+def read(
+    spark: SparkSession, files: Sequence[str], config: Source, changes: list[_drift.Change] | None = None
+) -> DataFrame:
+    """The files' records with their declared types, rejected ones included (see the package). `changes` takes what was
+    found of other columns than the declared ones; raises SourceError where the source's `schema_changes` say so, naming
+    file, line, column and the nearest declared name."""
     options = config.options
     _parse.parser_options(options, files[0] if files else config.path)
     separator = str(option(options, "sep", option(options, "delimiter", ",")))
@@ -36,7 +39,7 @@ def read(spark: SparkSession, files: Sequence[str], config: Source) -> DataFrame
     record = _records.pattern(separator, quote, escape) if truthy(option(options, "multiLine", False)) else None
     groups: dict[_parse.Header, list[str]] = {}
     for path in files:
-        header = _header(spark, path, config, separator, quote)
+        header = _header(spark, path, config, (separator, quote), changes)
         if header is not None:
             groups.setdefault(header, []).append(path)
     parts = []
@@ -47,8 +50,11 @@ def read(spark: SparkSession, files: Sequence[str], config: Source) -> DataFrame
     return _parse.union(parts) if parts else _parse.empty(spark, config.columns)
 
 
-def _header(spark: SparkSession, path: str, config: Source, separator: str, quote: str) -> _parse.Header | None:
-    """The file's header, checked against the declared columns; None for a file without a line."""
+def _header(
+    spark: SparkSession, path: str, config: Source, marks: tuple[str, str], changes: list[_drift.Change] | None
+) -> _parse.Header | None:
+    """The file's header, held against the declared columns; None for a file without a line."""
+    separator, quote = marks
     head = _heads.head(spark, path, config.options)
     if head is None:
         return None
@@ -67,8 +73,8 @@ def _header(spark: SparkSession, path: str, config: Source, separator: str, quot
             )
         )
     )
-    _parse.check_names(path, head.line, tuple(names), config.columns, complete=True)
-    return _parse.Header(tuple(names), text, head.line)
+    agreed = _drift.agree(_drift.Found(path, head.line, tuple(names)), config, changes)
+    return _parse.Header(agreed.names, text, head.line, tuple(agreed.extra), agreed.reject)
 
 
 def _kept(lines: _lines.Lines, config: Source) -> _lines.Lines:

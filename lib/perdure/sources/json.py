@@ -10,48 +10,63 @@ files unpacked.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perdure.core.config import Source
 from perdure.core.errors import SourceError
 
-from . import _heads, _lines, _parse
+from . import _drift, _heads, _lines, _parse
 from ._lines import option, truthy
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 
-def read(spark: SparkSession, files: Sequence[str], config: Source) -> DataFrame:
-    """The files' records with their declared types, rejected ones included (see the package). Raises SourceError when
-    a file's first record has keys that aren't declared, naming file, line, key and the nearest declared name."""
+def read(
+    spark: SparkSession, files: Sequence[str], config: Source, changes: list[_drift.Change] | None = None
+) -> DataFrame:
+    """The files' records with their declared types, rejected ones included (see the package). `changes` takes what was
+    found of other keys than the declared ones in the files' first records; raises SourceError where the source's
+    `schema_changes` say so, naming file, line, key and the nearest declared name."""
     _parse.parser_options(config.options, files[0] if files else config.path)
     if truthy(option(config.options, "multiLine", False)):
         raise SourceError(
             f"{config.path}: the option 'multiLine' isn't supported: expected JSON lines, one object a line"
         )
-    present = [path for path in files if _checked(spark, path, config)]
-    if not present:
-        return _parse.empty(spark, config.columns)
-    lines = _lines.lines(spark, present, config.options)
-    return _parse.parse(_kept(lines), _format(config), _parse.Header(tuple(config.columns)), config.columns)
+    groups: dict[tuple[_parse.Header, tuple[tuple[str, str], ...]], list[str]] = {}
+    for path in files:
+        found = _header(spark, path, config, changes)
+        if found is not None:
+            groups.setdefault(found, []).append(path)
+    parts = []
+    for (header, keys), paths in groups.items():
+        lines = _lines.lines(spark, paths, config.options)
+        parts.append(_parse.parse(_kept(lines), _format(config, dict(keys)), header, config.columns))
+    return _parse.union(parts) if parts else _parse.empty(spark, config.columns)
 
 
-def _checked(spark: SparkSession, path: str, config: Source) -> bool:
-    """Whether the file has a record at all. The first one's keys must be declared ones."""
+def _header(
+    spark: SparkSession, path: str, config: Source, changes: list[_drift.Change] | None
+) -> tuple[_parse.Header, tuple[tuple[str, str], ...]] | None:
+    """The columns that a file's records may have, and which of them go by another key (column, key); None for a file
+    without a record."""
     head = _heads.head(spark, path, config.options, cut=True)
     if head is None:
-        return False
+        return None
+    plain = _parse.Header(tuple(config.columns)), ()
     try:
         pairs = json.loads(head.text.removeprefix("\ufeff"), object_pairs_hook=list)
     except (ValueError, RecursionError):
-        return True  # a record like any other: it will be rejected with its reason
-    if head.text.lstrip("\ufeff \t").startswith("{"):
-        keys = tuple(dict.fromkeys(key for key, _ in pairs))
-        _parse.check_names(path, head.line, keys, config.columns, complete=False)
-    return True
+        return plain  # a record like any other: it will be rejected with its reason
+    if not head.text.lstrip("\ufeff \t").startswith("{"):
+        return plain
+    keys = tuple(dict.fromkeys(key for key, _ in pairs))
+    agreed = _drift.agree(_drift.Found(path, head.line, keys, complete=False, ordered=False), config, changes)
+    renamed = tuple((name, key) for name, key in zip(agreed.names, keys, strict=True) if name != key)
+    extra = tuple(agreed.extra)
+    return _parse.Header((*config.columns, *extra), extra=extra, reject=agreed.reject), renamed
 
 
 def _kept(lines: _lines.Lines) -> _lines.Lines:
@@ -63,18 +78,20 @@ def _kept(lines: _lines.Lines) -> _lines.Lines:
     return replace(lines, rows=lines.rows.where(F.trim(value) != "").withColumn("value", bare))
 
 
-def _format(config: Source) -> _parse.Format:
+def _format(config: Source, keys: Mapping[str, str]) -> _parse.Format:
+    """`keys`: the key of each column that goes by another than its name."""
     from pyspark.sql import functions as F
 
     options = _parse.parser_options(config.options, config.path)
     value = F.col("value")
-    return _parse.Format(
-        lambda schema: F.from_json(value, schema, options),
-        lambda schema: F.from_json(value, schema, options),
-        _problem(value),
-        F.lit(None).cast("string"),
-        "not valid JSON",
-    )
+
+    def parsed(schema: str) -> Column:
+        own = schema
+        for name, key in keys.items():
+            own = own.replace(f"{_parse.quoted(name)} ", f"{_parse.quoted(key)} ")
+        return F.from_json(value, own, options).cast(f"struct<{schema}>") if keys else F.from_json(value, own, options)
+
+    return _parse.Format(parsed, parsed, _problem(value), F.lit(None).cast("string"), "not valid JSON")
 
 
 def _problem(value: Column) -> Column:

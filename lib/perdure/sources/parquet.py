@@ -7,44 +7,35 @@ there is nothing to reject row by row.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from perdure.core.config import Source
 from perdure.core.errors import SourceError
 
-from . import _parse
+from . import _drift, _parse
 from ._errors import explain
 from ._files import is_local, spark_path
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
-_WIDER = {
-    "tinyint": ("smallint", "int", "bigint", "float", "double"),
-    "smallint": ("int", "bigint", "float", "double"),
-    "int": ("bigint", "double"),
-    "float": ("double",),
-    "timestamp_ntz": ("timestamp",),
-}
-_SAME = {"integer": "int", "long": "bigint"}
-_DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
-_DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
-
-
-def read(spark: SparkSession, files: Sequence[str], config: Source) -> DataFrame:
-    """The files' rows with their declared types; `_line`, `_record` and `_reject` are null. Raises SourceError for a
-    file whose columns or types aren't the declared ones, or which isn't a whole Parquet file."""
+def read(
+    spark: SparkSession, files: Sequence[str], config: Source, changes: list[_drift.Change] | None = None
+) -> DataFrame:
+    """The files' rows with their declared types; `_line` is the row's place, `_record` and `_reject` are null. Raises
+    SourceError for a file whose columns or types aren't the declared ones, or which isn't a whole Parquet file."""
     from pyspark.errors import PySparkException
 
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for path in files:
         groups.setdefault(tuple(_schema(spark, path).items()), []).append(path)
+    agreed = {}
     for found, paths in groups.items():
-        _check(paths[0], dict(found), config)
+        names = tuple(name for name, _ in found)
+        agreed[found] = _drift.agree(_drift.Found(paths[0], 1, names, dict(found)), config, changes)
     try:
-        parts = [_part(spark, paths, dict(found), config) for found, paths in groups.items()]
+        parts = [_part(spark, paths, (dict(found), agreed[found]), config) for found, paths in groups.items()]
     except PySparkException as error:
         raise explain(error) or error from error
     return _parse.union(parts) if parts else _parse.empty(spark, config.columns)
@@ -71,42 +62,42 @@ def _schema(spark: SparkSession, path: str) -> dict[str, str]:
         raise explain(error) or SourceError(f"{path}: can't be read: {str(error).splitlines()[0]}") from error
 
 
-def _check(path: str, found: dict[str, str], config: Source) -> None:
-    _parse.check_names(path, 1, tuple(found), config.columns, complete=True)
-    wrong = [
-        f"{name}: expected {kind}, found {found[name]}"
-        for name, kind in config.columns.items()
-        if not _fits(found[name], _SAME.get(kind, kind))
-    ]
-    if wrong:
-        raise SourceError(f"{path}: {'; '.join(wrong)}. Declare the type that the file has, or write the file anew")
-
-
-def _fits(found: str, wanted: str) -> bool:
-    if found == wanted.replace(" ", "") or wanted in _WIDER.get(found, ()):
-        return True
-    target, source = _DECIMAL.fullmatch(wanted), _DECIMAL.fullmatch(found)
-    if target is None:
-        return False
-    precision, scale = int(target[1]), int(target[2])
-    if source is not None:
-        return scale >= int(source[2]) and precision - scale >= int(source[1]) - int(source[2])
-    return found in _DIGITS and precision - scale >= _DIGITS[found]
-
-
-def _part(spark: SparkSession, paths: list[str], found: dict[str, str], config: Source) -> DataFrame:
+def _part(
+    spark: SparkSession, paths: list[str], shape: tuple[dict[str, str], _drift.Agreed], config: Source
+) -> DataFrame:
     from pyspark.sql import functions as F
 
+    found, agreed = shape
     options = {name: str(value) for name, value in config.options.items()}
     rows = spark.read.schema(_parse.ddl(found)).options(**options).parquet(*[spark_path(path) for path in paths])
     name = F.col("_metadata.file_path")
     if all(is_local(path) for path in paths):
         name = F.regexp_replace(F.url_decode(F.replace(name, F.lit("+"), F.lit("%2B"))), "^file:/+", "/")
-    text, number = F.lit(None).cast("string"), F.lit(None).cast("bigint")
+    there = {new: F.col(_parse.quoted(old)) for new, old in zip(agreed.names, found, strict=True)}
+    columns = {**config.columns, **agreed.extra}
     return rows.select(
-        *(F.col(_parse.quoted(column)).cast(kind).alias(column) for column, kind in config.columns.items()),
+        *(_value(there.get(column), kind).alias(column) for column, kind in columns.items()),
         name.alias("_file"),
-        number.alias("_line"),
-        text.alias("_record"),
-        text.alias("_reject"),
+        (F.col("_metadata.row_index") + 1).cast("bigint").alias("_line"),
+        F.lit(None).cast("string").alias("_record"),
+        _reject(there, agreed, config).alias("_reject"),
     )
+
+
+def _value(column: Column | None, kind: str) -> Column:
+    """A column in its declared type, null where a value is too large for it."""
+    from pyspark.sql import functions as F
+
+    return F.lit(None).cast(kind) if column is None else column.try_cast(kind)
+
+
+def _reject(there: Mapping[str, Column], agreed: _drift.Agreed, config: Source) -> Column:
+    """Why a row is rejected: its file is, or a value is too large for the declared type."""
+    from pyspark.sql import functions as F
+
+    reasons = [F.lit(agreed.reject).cast("string")]
+    for name in agreed.widened:
+        kind, value = config.columns[name], there[name]
+        text = F.concat(F.lit(f"{name}: expected {kind}, found '"), value.cast("string"), F.lit("'"))
+        reasons.append(F.when(value.isNotNull() & value.try_cast(kind).isNull(), text))
+    return F.coalesce(*reasons)

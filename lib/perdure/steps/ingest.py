@@ -15,8 +15,10 @@ EXTRA = ("_file", "_line", "_record", "_reject")
 
 def ingest(parsed: DataFrame, *, source: str, config: Source) -> StepResult:
     """`parsed`: what a source module's `read` gave. Writes `raw_<source>`: the declared columns in their declared
-    order, then `_file`, `_line`, `_record`, `_reject`. Nothing is judged here: rejected rows are rows."""
+    order, those that `schema_changes` let be added, then `_file`, `_line`, `_record`, `_reject`. Nothing is judged
+    here: rejected rows are rows."""
     from pyspark.sql import functions as F
 
-    columns = [F.col("`" + name.replace("`", "``") + "`") for name in (*config.columns, *EXTRA)]
+    added = [name for name in parsed.columns if name not in config.columns and name not in EXTRA]
+    columns = [F.col("`" + name.replace("`", "``") + "`") for name in (*config.columns, *added, *EXTRA)]
     return StepResult(writes=(Write(f"raw_{source}", parsed.select(columns), "replace"),))

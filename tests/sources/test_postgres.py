@@ -1,0 +1,109 @@
+"""The jdbc source against a real PostgreSQL server, held to the laws of all sources.
+
+Needs PostgreSQL's programs and its JDBC driver (PERDURE_POSTGRES_JAR=/path/to/postgresql-42.7.7.jar); run by hand:
+tests/run.sh tests/sources/test_postgres.py -m postgres
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from perdure.core.config import Source
+from perdure.core.errors import SourceError
+from perdure.core.interval import Duration, Interval
+from perdure.sources import jdbc
+from perdure.testing import sources as laws
+
+from .test_laws import COLUMNS, TEXT, frame_of, values
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.postgres
+DAY = Interval.parse("2024-01-01", Duration(1, "day"))
+
+
+def programs() -> Path:
+    """The newest server's programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else Path(str(shutil.which("initdb"))).parent
+
+
+@pytest.fixture(scope="module")
+def server(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A throw-away server on loopback; gives the source's options."""
+    spark.sql(f"ADD JAR '{os.environ['PERDURE_POSTGRES_JAR']}'")
+    folder = tmp_path_factory.mktemp("postgres")
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if user:
+        for up in (folder, *folder.parents[:2]):
+            up.chmod(0o755)
+        shutil.chown(folder, "postgres", "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = f"{folder}/data"
+    subprocess.run([*user, programs() / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"], check=True,
+                   capture_output=True)  # fmt: skip
+    control = [*user, str(programs() / "pg_ctl"), "-D", data, "-w"]
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder}"
+    subprocess.run([*control, "-o", options, "-l", f"{folder}/log", "start"], check=True)
+    yield {"url": f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=postgres", "driver": "org.postgresql.Driver"}
+    subprocess.run([*control, "-m", "immediate", "stop"], check=True)
+
+
+def write(server: dict[str, Any], path: Path, rows: Sequence[laws.Row], bad: Sequence[str]) -> list[int]:
+    writer = frame_of(rows).write.format("jdbc").options(**server)
+    writer.option("dbtable", name_of(path)).mode("overwrite").save()
+    return []
+
+
+def name_of(path: Path) -> str:
+    return f'"{path.parent.name[-30:]}_{path.name}"'
+
+
+@pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
+@settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(data=st.data())
+def test_law(spark: SparkSession, server: dict[str, Any], tmp_path: Path, law: Any, data: st.DataObject) -> None:
+    sample = laws.Sample("jdbc", COLUMNS, partial(write, server), options=server, name=name_of, table=True)
+    law(spark, sample, tmp_path, data.draw(st.lists(values(TEXT.filter(str.strip)), min_size=15, max_size=30)))
+
+
+def test_partitions_read_each_row_once_and_changes_are_noticed(spark: SparkSession, server: dict[str, Any]) -> None:
+    orders = spark.range(2000).selectExpr("id", "timestamp'2024-01-01' + make_dt_interval(0, 0, 0, id * 60) AS at")
+    orders.write.format("jdbc").options(**server).option("dbtable", "orders").mode("overwrite").save()
+    config = Source.model_validate({"format": "jdbc", "path": "orders", "schema": {"id": "bigint", "at": "timestamp"},
+                                    "event_time": "at", "options": {**server, "partitions": 4}})  # fmt: skip
+    before = jdbc.inputs(spark, "orders", config, DAY, first=True)
+    rows = jdbc.read(spark, [before[0].path], config)
+    assert rows.rdd.getNumPartitions() == 4
+    assert sorted(row["id"] for row in rows.collect()) == list(range(1440))
+    orders.where("id = 1439").write.format("jdbc").options(**server).option("dbtable", "orders").mode("append").save()
+    assert jdbc.inputs(spark, "orders", config, DAY, first=True) != before
+    query = "(SELECT id, at FROM orders WHERE id = 7) one"
+    assert [row["id"] for row in jdbc.read(spark, [query], config).collect()] == [7]
+
+
+def test_a_server_that_is_gone(spark: SparkSession, server: dict[str, Any]) -> None:
+    config = Source.model_validate({"format": "jdbc", "path": "orders", "schema": {"id": "bigint"},
+                                    "options": {**server, "url": "jdbc:postgresql://127.0.0.1:1/none"}})  # fmt: skip
+    with pytest.raises(SourceError, match=r"orders: can't be read: .*connect to the database"):
+        jdbc.inputs(spark, "orders", config, None, first=True)
