@@ -153,10 +153,20 @@ class Gate(Section):
     beat_champion: BeatChampion | None = None
 
 
+class BusinessValue(Section):
+    """What one prediction of each kind is worth, in any unit."""
+
+    true_positive: float = 0.0
+    false_positive: float = 0.0
+    false_negative: float = 0.0
+    true_negative: float = 0.0
+
+
 class Monitor(Section):
     """What is watched, and along which slices."""
 
     slices: tuple[str, ...] = ()
+    business_value: BusinessValue | None = Field(default=None, description="adds the metric business_value (binary)")
 
 
 class Drift(Section):

@@ -15,7 +15,7 @@ from perdure.core.protocols import Read, StepResult
 from perdure.core.record import JSON
 from perdure.sources import _files
 
-from .champion import Champion
+from .champion import Champion, champion_at
 from .context import Context
 from .engine import Inputs, Plan
 
@@ -192,9 +192,11 @@ def score(context: Context, interval: Interval, champion: Champion) -> Plan:
 
 
 def performance(context: Context, interval: Interval, known_at: Interval) -> Plan:
-    """Realised performance of an interval's predictions, by the labels known at the end of `known_at`."""
+    """Expected performance of an interval's predictions, and realised by the labels known at the end of `known_at`."""
     pipeline = context.pipeline
     features, labels = _rows(pipeline, interval.start, interval.end)
+    champion = champion_at(context.ledger, interval.start)
+    estimators = {champion.version: champion.evaluate.facts.get("estimator")} if champion else {}
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.performance import performance as step
@@ -206,6 +208,7 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
             pipeline=pipeline,
             interval=interval,
             known_at=known_at.end,
+            estimators=estimators,
         )
 
     config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
@@ -218,7 +221,7 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
         subject=f"known at {known_at.end:%Y-%m-%dT%H:%M}",
         reads=(wish, labels, features),
         latest_only=("predictions",),
-        identity=known_at.end,
+        identity=[known_at.end, champion.evaluate.run_id if champion else None],
     )
 
 
