@@ -284,6 +284,10 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
         "realised": config.Realised,
         "age": config.Age,
         "new_rows": config.NewRows,
+        "expected": config.Expected,
+        "data_quality": config.DataQuality,
+        "new_categories": config.NewCategories,
+        "of": config.Repeated,
         "any": config.AnyOf,
         "all": config.AllOf,
     }
@@ -299,11 +303,13 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
         "beat_champion": config.BeatChampion,
         "monitor": config.Monitor,
         "retrain": config.Retrain,
+        "business_value": config.BusinessValue,
+        "budget": config.Budget,
     }
     for depth, part in enumerate(loc):
         if section is config.Retrain or section in tags.values():
             section = tags.get(str(part).removeprefix("~"), section)
-        elif depth == 0 or part in ("tune", "beat_champion"):
+        elif depth == 0 or part in ("tune", "beat_champion", "business_value"):
             section = named.get(str(part), section)
 
     known = [field.alias or name for name, field in section.model_fields.items()]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from perdure.profile.profile import ColumnProfile
 
 threshold = 0.1
+shrinks = 1.0
 applies_to = frozenset({"numeric", "categorical"})
 
 

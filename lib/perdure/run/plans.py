@@ -240,6 +240,7 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             inputs["labels"],
             reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
+            swings=champion.train.facts.get("swings"),
             pipeline=pipeline,
             interval=interval,
         )
