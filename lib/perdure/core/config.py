@@ -303,7 +303,7 @@ class Retrain(Section):
 def parts(condition: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """A condition and all within it, each with its place in the document (`any`, 0, `of`, ...)."""
     yield (), condition
-    inner = [(("of",), condition.of)] if isinstance(condition, Repeated) else []
+    inner: list[tuple[tuple[str | int, ...], Any]] = [(("of",), condition.of)] if isinstance(condition, Repeated) else []
     for kind in ("any", "all"):
         inner += [((kind, index), each) for index, each in enumerate(getattr(condition, kind, None) or ())]
     for where, each in inner:

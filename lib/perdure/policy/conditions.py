@@ -170,19 +170,20 @@ def _data_quality(condition: DataQuality, evidence: Evidence) -> Verdict:
     if share is None:
         return _verdict(False, "data_quality", "not measured", bound, "no rows have been validated")
     holds = share > condition.data_quality
-    because = f"{share:.2%} of the rows went to quarantine, {'more than' if holds else 'of'} {condition.data_quality:.2%} "
-    return _verdict(holds, "data_quality", f"{share:.2%} quarantined", bound, because + "allowed")
+    than = "more than the" if holds else "of the"
+    because = f"{share:.2%} of the rows went to quarantine, {than} {condition.data_quality:.2%} allowed"
+    return _verdict(holds, "data_quality", f"{share:.2%} quarantined", bound, because)
 
 
 def _new_categories(condition: NewCategories, evidence: Evidence) -> Verdict:
     shares = evidence.new_categories
-    above = sorted((c for c, share in shares.items() if share > condition.new_categories), key=lambda c: (-shares[c], c))
+    above = sorted((c for c in shares if shares[c] > condition.new_categories), key=lambda c: (-shares[c], c))
     named = ", ".join(f"{column} {shares[column]:.1%}" for column in above[:_NAMED])
     bound = f"above {condition.new_categories:.1%} of the rows of a feature"
     if above:
         because = f"categories that the training never saw: {named}"
     else:
-        because = f"no feature has more than {condition.new_categories:.1%} of rows with a category new since the training"
+        because = f"in no feature more than {condition.new_categories:.1%} of rows have a category new since the training"
     return _verdict(bool(above), "new_categories", named or "none", bound, because)
 
 

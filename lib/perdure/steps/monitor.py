@@ -333,4 +333,5 @@ def _facts(whole: Profile, drifts: list[ColumnDrift], bounds: Mapping[str, Mappi
 
 
 def _above(drift: ColumnDrift, bounds: Mapping[str, float]) -> list[str]:
-    return [name for name, value in drift.statistics.items() if value is not None and value > bounds.get(name, math.inf)]
+    known = {name: value for name, value in drift.statistics.items() if value is not None}
+    return [name for name, value in known.items() if value > bounds.get(name, math.inf)]
