@@ -303,12 +303,23 @@ class Retrain(Section):
 def parts(condition: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """A condition and all within it, each with its place in the document (`any`, 0, `of`, ...)."""
     yield (), condition
-    inner: list[tuple[tuple[str | int, ...], Any]] = [(("of",), condition.of)] if isinstance(condition, Repeated) else []
+    inner: list[tuple[tuple[str | int, ...], Any]] = []
+    if isinstance(condition, Repeated):
+        inner.append((("of",), condition.of))
     for kind in ("any", "all"):
         inner += [((kind, index), each) for index, each in enumerate(getattr(condition, kind, None) or ())]
     for where, each in inner:
         for deeper, found in parts(each):
             yield (*where, *deeper), found
+
+
+class Alerts(Section):
+    """Whom to tell of a change of state, and of which kinds."""
+
+    to: tuple[str, ...] = Field(min_length=1, description="Apprise URLs; write secrets as ${env:NAME}")
+    on: tuple[Literal["data", "drift", "performance", "retrain", "model"], ...] = (
+        "data", "drift", "performance", "retrain", "model",
+    )  # fmt: skip
 
 
 class Pipeline(Section):
@@ -330,6 +341,7 @@ class Pipeline(Section):
     gate: Gate = Gate()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
+    alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")
     root: Path = Field(default=Path("."), exclude=True, json_schema_extra={"readOnly": True})
     target: str = Field(default="", exclude=True, json_schema_extra={"readOnly": True})
 

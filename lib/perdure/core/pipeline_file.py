@@ -125,7 +125,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _overridable() -> tuple[str, ...]:
-    return ("features", "label", "model", "train", "gate", "monitor", "retrain", "sources")
+    return ("features", "label", "model", "train", "gate", "monitor", "retrain", "alerts", "sources")
 
 
 def _by_line(problem: str) -> tuple[int, str]:
@@ -303,6 +303,7 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
         "beat_champion": config.BeatChampion,
         "monitor": config.Monitor,
         "retrain": config.Retrain,
+        "alerts": config.Alerts,
         "business_value": config.BusinessValue,
         "budget": config.Budget,
     }

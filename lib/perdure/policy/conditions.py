@@ -183,7 +183,7 @@ def _new_categories(condition: NewCategories, evidence: Evidence) -> Verdict:
     if above:
         because = f"categories that the training never saw: {named}"
     else:
-        because = f"in no feature more than {condition.new_categories:.1%} of rows have a category new since the training"
+        because = f"no feature has more than {condition.new_categories:.1%} rows of categories new since the training"
     return _verdict(bool(above), "new_categories", named or "none", bound, because)
 
 
