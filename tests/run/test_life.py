@@ -41,7 +41,7 @@ def test_the_life_closes_the_loop(spark: Any, lived: Path) -> None:
 
 def test_expected_stands_beside_realised(spark: Any, lived: Path) -> None:
     found = rows(spark, lived.parents[1], "performance")
-    assert {"realised", "expected", "estimation_error"} <= {row["kind"] for row in found}
+    assert {"realised", "expected", "estimation_error"} <= {json.loads(row)["kind"] for row in found}
 
 
 def test_the_policy_replayed_decides_as_it_did(lived: Path) -> None:
