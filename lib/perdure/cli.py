@@ -190,6 +190,10 @@ monitor = _step(
 
     Performance is restated for the interval before, whose labels have come in since.""",
 )
+alert = _step(
+    "alert",
+    """Tell those named under `alerts` of what has changed in an interval: state by state, once, with the reason.""",
+)
 train = _step("train", """Search and fit a candidate on what was known at the interval's end; track it in MLflow.""")
 
 

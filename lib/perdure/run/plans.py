@@ -139,7 +139,8 @@ def train(context: Context, interval: Interval) -> Plan:
         progress = context.progress.search()
         return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=progress)
 
-    config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": plain(pipeline.monitor)}
+    # Not all of `monitor`: a rate of false alarms makes no other model.
+    config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": list(pipeline.monitor.slices)}
     return Plan(
         "train",
         interval,
@@ -211,7 +212,9 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
             estimators=estimators,
         )
 
-    config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
+    worth = pipeline.monitor.business_value
+    watched = {"slices": list(pipeline.monitor.slices), "business_value": plain(worth) if worth else None}
+    config = {**_model_config(pipeline), "monitor": watched}
     wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
     return Plan(
         "performance",
