@@ -190,6 +190,10 @@ monitor = _step(
 
     Performance is restated for the interval before, whose labels have come in since.""",
 )
+alert = _step(
+    "alert",
+    """Tell those named under `alerts` of what has changed in an interval: state by state, once, with the reason.""",
+)
 train = _step("train", """Search and fit a candidate on what was known at the interval's end; track it in MLflow.""")
 
 
@@ -250,6 +254,29 @@ def run(since: str | None, until: str | None, **given: Any) -> None:
         finish(session, as_json=given["as_json"])
         if not given["as_json"] and not given["dry_run"]:
             after_run(context, changed=bool(session.tally.done))
+
+
+@command("policy.py replay pipelines/flights.yml --when other-policy.yml")
+@click.option("--when", type=click.Path(dir_okay=False, path_type=Path), help="Another policy: YAML as in 'retrain'.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output, and no progress.")
+@click.option("--target", metavar="NAME", help="Which of the file's targets (default: its default one).")
+@click.argument("pipeline", type=click.Path(dir_okay=False))
+@click.argument("action", type=click.Choice(["replay"]))
+def policy(action: str, pipeline: str, target: str | None, as_json: bool, when: Path | None) -> None:
+    """Replay the retraining policy, or another one, over the stored history: what it would have done, and why.
+
+    Nothing is trained and no data are read; drift and performance are those of the models that really served."""
+    from perdure.run.replay import policy_of
+
+    other = policy_of(when) if when else None
+    with opened(pipeline, target, as_json=as_json) as context:
+        from perdure.run import replay
+
+        found = replay.replay(context.ledger, context.pipeline, other)
+    if as_json:
+        click.echo(json.dumps([each.to_dict() for each in found], default=str))
+    else:
+        replay.show(found)
 
 
 @command("check.py pipelines/flights.yml")

@@ -78,6 +78,7 @@ def test_categorical_statistics_equal_scipy(current: list[str]) -> None:
             "chi_squared_test": expected.statistic,
             "hellinger_distance": math.sqrt(1 - np.sqrt(p * q).sum()),
             "js_distance": jensenshannon(p, q, base=2),
+            "kl_divergence": stats.entropy(p_floor, q_floor),
             "l_infinity_distance": np.abs(p - q).max(),
             "population_stability_index": stats.entropy(q_floor, p_floor) * q_floor.sum()
             + stats.entropy(p_floor, q_floor)

@@ -48,7 +48,7 @@ def test_every_metric_declares_itself(name: str) -> None:
 
 
 def test_names_are_checked() -> None:
-    assert measure.names("regression") == ["mae", "r2", "rmse"]
+    assert measure.names("regression") == ["mae", "mape", "mse", "r2", "rmse"]
     with pytest.raises(UsageError, match="did you mean 'log_loss'"):
         measure.metric("logloss", "binary")
     with pytest.raises(UsageError, match="'rmse' is for regression, not binary; for binary there are: accuracy"):
@@ -101,7 +101,7 @@ def test_moments_merge_exactly() -> None:
 
 def test_undefined_metrics_are_left_out() -> None:
     found = measure.measure(tally([1, 2], [0.0, 0.0], [0.1, 0.2]), "binary")
-    assert set(found) == {"accuracy", "brier", "log_loss", "base_rate", "mean_prediction"}
+    assert set(found) == {"accuracy", "brier", "log_loss", "specificity", "base_rate", "mean_prediction"}
 
 
 def test_calibration_of_a_calibrated_model(rows: tuple[Any, Any]) -> None:

@@ -46,7 +46,8 @@ def expected(y: Any, p: Any) -> dict[str, float]:
     hard = p > 0.5
     return {
         "accuracy": metrics.accuracy_score(y, hard), "precision": metrics.precision_score(y, hard),
-        "recall": metrics.recall_score(y, hard), "f1": metrics.f1_score(y, hard),
+        "recall": metrics.recall_score(y, hard),
+        "specificity": metrics.recall_score(y, hard, pos_label=0), "f1": metrics.f1_score(y, hard),
         "brier": metrics.brier_score_loss(y, p), "log_loss": metrics.log_loss(y, np.clip(p, 1e-15, 1 - 1e-15)),
         "area_under_roc": metrics.roc_auc_score(y, p), "average_precision": metrics.average_precision_score(y, p),
         "base_rate": y.mean(), "mean_prediction": p.mean(),
@@ -98,6 +99,7 @@ def test_regression_metrics_equal_scikit_learn(spark: SparkSession, diabetes: pd
         values = measure.measure(found[(model, None, None)], "regression")
         assert {name: estimate.value for name, estimate in values.items()} == pytest.approx({
             "rmse": metrics.root_mean_squared_error(y, p), "mae": metrics.mean_absolute_error(y, p),
+            "mse": metrics.mean_squared_error(y, p), "mape": metrics.mean_absolute_percentage_error(y, p),
             "r2": metrics.r2_score(y, p), "mean_label": y.mean(), "mean_prediction": p.mean()})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -125,3 +126,16 @@ def test_distinct_is_near(many: int) -> None:
     for found in (numbers, texts):
         assert found.estimate == pytest.approx(many, rel=0.07)  # three standard errors
     assert (numbers + numbers).estimate == numbers.estimate
+
+
+def test_weighted_sums_are_exact() -> None:
+    random = np.random.default_rng(6)
+    whole, near = random.integers(-50, 50, 30).astype(float), random.normal(0, 1, 30)
+    far = random.uniform(-200, 150, 30)
+    for values in (whole, near, 10.0**far):
+        counts = random.integers(1, 2**20, 30)
+        total, squares = sums(values, counts)
+        exact = [Fraction(value) for value in values.tolist()]
+        assert total.fraction() == sum(value * int(n) for value, n in zip(exact, counts, strict=True))
+        assert squares.fraction() == sum(value**2 * int(n) for value, n in zip(exact, counts, strict=True))
+    assert sums(np.empty(0), np.empty(0, np.int64)) == sums(np.empty(0))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import environment, job
+from .conftest import ROOT, environment, job
 from .contents import rows, tables
 
 pytestmark = pytest.mark.long
@@ -37,6 +37,19 @@ def test_the_life_closes_the_loop(spark: Any, lived: Path) -> None:
     predictions = rows(spark, lived.parents[1], "predictions")
     assert len(predictions) == 2 * 48
     assert (lived.parents[1] / ".data" / "buoy" / "report.html").stat().st_size > 10_000
+
+
+def test_expected_stands_beside_realised(spark: Any, lived: Path) -> None:
+    found = rows(spark, lived.parents[1], "performance")
+    assert {"realised", "expected", "estimation_error"} <= {json.loads(row)["kind"] for row in found}
+
+
+def test_the_policy_replayed_decides_as_it_did(lived: Path) -> None:
+    command = [sys.executable, str(ROOT / "jobs" / "policy.py"), "replay", str(lived), "--json"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=900, check=True)
+    replayed = json.loads(done.stdout)
+    assert [each["interval"] for each in replayed] == list(DAYS)
+    assert [each["would"] for each in replayed] == [each["decided"] for each in replayed]
 
 
 def test_again_does_nothing(lived: Path) -> None:

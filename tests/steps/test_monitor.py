@@ -88,7 +88,7 @@ Profiles = Mapping[Slice, Profile]
 
 @pytest.fixture(scope="module")
 def baseline(spark: SparkSession) -> Profiles:
-    return read(reference(trained(spark), pipeline=PIPELINE).rows.collect())
+    return read(reference(trained(spark), pipeline=PIPELINE).writes[0].rows.collect())
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def table(result: StepResult, name: str) -> list[Any]:
 
 
 def test_reference(spark: SparkSession) -> None:
-    written = reference(trained(spark), pipeline=PIPELINE)
+    (written,) = reference(trained(spark), pipeline=PIPELINE).writes
     assert (written.table, written.mode) == ("profiles", "append")
     rows = written.rows.collect()
     assert {row["log_type"] for row in rows} == {"BASELINE"}
@@ -118,7 +118,7 @@ def test_reference(spark: SparkSession) -> None:
 
 
 def test_windows_add_up(baseline: Profiles, spark: SparkSession) -> None:
-    rows = reference(trained(spark), pipeline=PIPELINE).rows.collect()
+    rows = reference(trained(spark), pipeline=PIPELINE).writes[0].rows.collect()
     assert read([*rows, *rows])[ALL] == baseline[ALL] + baseline[ALL]
 
 
@@ -272,7 +272,7 @@ def test_an_empty_interval_is_profiled_too(spark: SparkSession, baseline: Profil
 
 
 def test_another_reference_is_not_compared_with_the_interval_before(spark: SparkSession, baseline: Profiles) -> None:
-    few = read(reference(trained(spark, 50), pipeline=PIPELINE).rows.collect())
+    few = read(reference(trained(spark, 50), pipeline=PIPELINE).writes[0].rows.collect())
     found = monitor(*lived(spark, 300, 0), reference=baseline, previous=few, pipeline=PIPELINE, interval=INTERVAL)
     rows = [row for row in table(found, "drift_metrics") if row["drift_type"] == "CONSECUTIVE"]
     assert next(row for row in rows if row["column_name"] == "n1")["population_stability_index"] is None
@@ -305,3 +305,45 @@ def test_schema_texts_split_at_the_top_level_only() -> None:
         "b struct<x: int, y: array<int>>",
         "c string",
     ]
+
+
+def test_swings_of_the_reference(spark: SparkSession) -> None:
+    """Four hours in minutes: the reference's own intervals, at most 48 of them, in the same two actions."""
+    hours = PIPELINE.model_copy(update={"interval": Duration(10, "minute"), "train": PIPELINE.train.model_copy(
+        update={"window": Duration(4, "hour")})})
+    rows = trained(spark, 6_000).localCheckpoint()
+    with count_jobs(spark) as count:
+        found = reference(rows, pipeline=hours)
+    assert count.jobs <= 2
+    swings = json.loads(json.dumps(found.facts["swings"], allow_nan=False))
+    assert swings["rows"] == [600] * 10
+    assert set(swings["columns"]) >= {"n0", "i0", "s0", "origin"}
+    assert 0 < max(swings["columns"]["n0"]["population_stability_index"]) < 0.2
+    profiles = read(found.writes[0].rows.collect())
+    assert {key for key, _ in profiles} == {None, "origin"}
+    many = PIPELINE.model_copy(update={"interval": Duration(1, "minute")})
+    fewer = reference(rows, pipeline=many).facts["swings"]["rows"]
+    assert len(fewer) <= 48
+
+
+def test_thresholds_follow_the_swings_unless_fixed(spark: SparkSession, baseline: Profiles) -> None:
+    wild = {"rows": [2000] * 4, "columns": {name: {"population_stability_index": [0.5, 1.0, 2.0, 4.0]}
+                                            for name in ("n0", "n1")}}
+    found = monitor(*lived(spark, 2_000, 8), reference=baseline, swings=wild, pipeline=PIPELINE, interval=INTERVAL)
+    bound = found.facts["drift_thresholds"]["n0"]["population_stability_index"]
+    assert bound > 4
+    assert "population_stability_index" not in found.facts["drifted"]["n0"]
+    assert "population_stability_index" in found.facts["drifted"]["n2"]
+    assert found.facts["new_categories"] == {}
+    fixed = PIPELINE.model_copy(update={"monitor": PIPELINE.monitor.model_copy(
+        update={"thresholds": {"population_stability_index": 0.3}})})
+    found = monitor(*lived(spark, 2_000, 8), reference=baseline, swings=wild, pipeline=fixed, interval=INTERVAL)
+    assert found.facts["drift_thresholds"]["n0"]["population_stability_index"] == 0.3
+
+
+def test_new_categories_are_told(spark: SparkSession, baseline: Profiles) -> None:
+    features, predictions, _ = lived(spark, 300, 0)
+    odd = "if(flight_id in ('f1', 'f2', 'f3'), 'XXX', origin) origin"
+    features = features.selectExpr("* except (origin)", odd)
+    found = monitor(features, predictions, reference=baseline, pipeline=PIPELINE, interval=INTERVAL)
+    assert found.facts["new_categories"] == {"origin": 0.01}

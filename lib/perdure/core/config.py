@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, Union
@@ -172,25 +173,65 @@ class Gate(Section):
     beat_champion: BeatChampion | None = None
 
 
+class BusinessValue(Section):
+    """What one prediction of each kind is worth, in any unit."""
+
+    true_positive: float = 0.0
+    false_positive: float = 0.0
+    false_negative: float = 0.0
+    true_negative: float = 0.0
+
+
 class Monitor(Section):
     """What is watched, and along which slices."""
 
     slices: tuple[str, ...] = ()
+    false_alarms: float = Field(
+        default=0.01, gt=0, lt=0.5, description="chance that an interval without a change raises any drift alarm"
+    )
+    thresholds: dict[str, float] = Field(
+        default={}, description="drift statistic: fixed threshold, instead of one from the reference's own intervals"
+    )
+    business_value: BusinessValue | None = Field(default=None, description="adds the metric business_value (binary)")
 
 
 class Drift(Section):
     """At least `columns` features whose `drift` statistic is above the bound in the interval."""
 
     drift: str = Field(description="a drift statistic, such as population_stability_index")
-    above: float
+    above: float | None = Field(default=None, description="default: each feature's own, for monitor.false_alarms")
     columns: int = Field(1, ge=1)
 
 
 class Realised(Section):
-    """A realised metric worse by `worse_by` than the champion's on its own holdout (0.05 is five per cent)."""
+    """A realised metric worse by `worse_by` than the champion's on its own holdout (0.05 is five per cent); with
+    `slice`, in any value of that slice column. Below `minimum_coverage` labels it isn't judged."""
 
     realised: str
     worse_by: float = Field(gt=0)
+    slice: str | None = Field(default=None, description="one of monitor.slices (the pipeline's metric only)")
+    minimum_coverage: float = Field(default=0.0, ge=0, le=1, description="share of rows whose label must be known")
+
+
+class Expected(Section):
+    """A metric expected, before labels, to be worse by `worse_by` than the champion's on its own holdout; with `slice`,
+    in any value of that slice column."""
+
+    expected: str
+    worse_by: float = Field(gt=0)
+    slice: str | None = Field(default=None, description="one of monitor.slices (the pipeline's metric only)")
+
+
+class DataQuality(Section):
+    """More than this share of the interval's rows went to quarantine."""
+
+    data_quality: float = Field(ge=0, lt=1)
+
+
+class NewCategories(Section):
+    """In any feature more than this share of the rows has a category that the training never saw."""
+
+    new_categories: float = Field(ge=0, lt=1)
 
 
 class Age(Section):
@@ -217,7 +258,24 @@ class AllOf(Section):
     all: tuple[Condition, ...] = Field(min_length=1)
 
 
-_CONDITIONS = ("drift", "realised", "age", "new_rows", "any", "all")
+class Repeated(Section):
+    """The condition held in at least `times` of the `last` intervals, this one included."""
+
+    of: Condition
+    times: int = Field(ge=1)
+    last: int = Field(ge=1, le=100)
+
+
+class Budget(Section):
+    """At most so many trainings in any time as long as `per`."""
+
+    trainings: int = Field(ge=1)
+    per: Span
+
+
+_CONDITIONS = (
+    "drift", "realised", "expected", "data_quality", "new_categories", "age", "new_rows", "of", "any", "all",
+)  # fmt: skip
 _EXPECTED = f"expected a condition: one of {', '.join(_CONDITIONS)}"
 
 
@@ -232,8 +290,12 @@ def _condition_tag(value: Any) -> str | None:
 _Tagged: TypeAlias = Union[  # noqa: UP007
     Annotated[Drift, Tag("~drift")],
     Annotated[Realised, Tag("~realised")],
+    Annotated[Expected, Tag("~expected")],
+    Annotated[DataQuality, Tag("~data_quality")],
+    Annotated[NewCategories, Tag("~new_categories")],
     Annotated[Age, Tag("~age")],
     Annotated[NewRows, Tag("~new_rows")],
+    Annotated[Repeated, Tag("~of")],
     Annotated[AnyOf, Tag("~any")],
     Annotated[AllOf, Tag("~all")],
 ]
@@ -243,6 +305,7 @@ When = Annotated[
     Annotated[Literal["never", "always"], Tag("~word")] | _Tagged,
     Discriminator(_condition_tag, custom_error_type="condition", custom_error_message=f"{_EXPECTED}, never, always"),
 ]
+Repeated.model_rebuild()
 AnyOf.model_rebuild()
 AllOf.model_rebuild()
 
@@ -253,6 +316,29 @@ class Retrain(Section):
     when: When = "never"
     cooldown: int = Field(default=0, ge=0, description="intervals that must pass after a training")
     minimum_rows: int = Field(default=0, ge=0, description="labelled rows that the window must hold")
+    budget: Budget | None = None
+
+
+def parts(condition: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """A condition and all within it, each with its place in the document (`any`, 0, `of`, ...)."""
+    yield (), condition
+    inner: list[tuple[tuple[str | int, ...], Any]] = []
+    if isinstance(condition, Repeated):
+        inner.append((("of",), condition.of))
+    for kind in ("any", "all"):
+        inner += [((kind, index), each) for index, each in enumerate(getattr(condition, kind, None) or ())]
+    for where, each in inner:
+        for deeper, found in parts(each):
+            yield (*where, *deeper), found
+
+
+class Alerts(Section):
+    """Whom to tell of a change of state, and of which kinds."""
+
+    to: tuple[str, ...] = Field(min_length=1, description="Apprise URLs; write secrets as ${env:NAME}")
+    on: tuple[Literal["data", "drift", "performance", "retrain", "model"], ...] = (
+        "data", "drift", "performance", "retrain", "model",
+    )  # fmt: skip
 
 
 class Pipeline(Section):
@@ -274,6 +360,7 @@ class Pipeline(Section):
     gate: Gate = Gate()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
+    alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")
     root: Path = Field(default=Path("."), exclude=True, json_schema_extra={"readOnly": True})
     target: str = Field(default="", exclude=True, json_schema_extra={"readOnly": True})
 

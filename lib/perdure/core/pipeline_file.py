@@ -125,7 +125,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _overridable() -> tuple[str, ...]:
-    return ("features", "label", "model", "train", "gate", "monitor", "retrain", "sources")
+    return ("features", "label", "model", "train", "gate", "monitor", "retrain", "alerts", "sources")
 
 
 def _by_line(problem: str) -> tuple[int, str]:
@@ -284,6 +284,10 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
         "realised": config.Realised,
         "age": config.Age,
         "new_rows": config.NewRows,
+        "expected": config.Expected,
+        "data_quality": config.DataQuality,
+        "new_categories": config.NewCategories,
+        "of": config.Repeated,
         "any": config.AnyOf,
         "all": config.AllOf,
     }
@@ -300,11 +304,14 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
         "beat_champion": config.BeatChampion,
         "monitor": config.Monitor,
         "retrain": config.Retrain,
+        "alerts": config.Alerts,
+        "business_value": config.BusinessValue,
+        "budget": config.Budget,
     }
     for depth, part in enumerate(loc):
         if section is config.Retrain or section in tags.values():
             section = tags.get(str(part).removeprefix("~"), section)
-        elif depth == 0 or part in ("tune", "beat_champion", "schema_changes"):
+        elif depth == 0 or part in ("tune", "beat_champion", "schema_changes", "business_value"):
             section = named.get(str(part), section)
 
     known = [field.alias or name for name, field in section.model_fields.items()]

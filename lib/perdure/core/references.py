@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from . import registry
-from .config import Pipeline, Source
+from .config import Pipeline, Source, parts
 from .errors import UsageError
 
 Problem = tuple[tuple[Any, ...], str]
@@ -186,23 +186,20 @@ def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
         if family not in families:
             yield ("model", "families", index), f"unknown model family '{family}'{_nearest(family, families)}"
     statistics = registry.names("perdure.drift")
-    for where, name in _drift_names(pipeline.retrain.when, ("retrain", "when")):
+    for where, condition in parts(pipeline.retrain.when):
+        name = getattr(condition, "drift", None)
+        if name is not None and name not in statistics:
+            yield ("retrain", "when", *where, "drift"), f"unknown drift statistic '{name}'{_nearest(name, statistics)}"
+    yield from _slice_problems(pipeline)
+    for name in pipeline.monitor.thresholds:
         if name not in statistics:
-            yield where, f"unknown drift statistic '{name}'{_nearest(name, statistics)}"
+            yield ("monitor", "thresholds", name), f"unknown drift statistic '{name}'{_nearest(name, statistics)}"
     metrics = registry.names("perdure.evaluation.metrics")
     for where, name in _metric_names(pipeline):
         if name not in metrics:
             yield where, f"unknown metric '{name}'{_nearest(name, metrics)}"
     if pipeline.train.holdout.approximate >= pipeline.train.window.approximate:
         yield ("train", "holdout"), f"the holdout ({pipeline.train.holdout}) must be shorter than the window"
-
-
-def _drift_names(condition: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
-    if hasattr(condition, "drift"):
-        yield (*where, "drift"), condition.drift
-    for kind in ("any", "all"):
-        for index, inner in enumerate(getattr(condition, kind, None) or ()):
-            yield from _drift_names(inner, (*where, kind, index))
 
 
 def _metric_names(pipeline: Pipeline) -> Iterator[tuple[tuple[Any, ...], str]]:
@@ -212,12 +209,20 @@ def _metric_names(pipeline: Pipeline) -> Iterator[tuple[tuple[Any, ...], str]]:
         yield ("gate", "thresholds", name), name
     if pipeline.gate.beat_champion:
         yield ("gate", "beat_champion", "metric"), pipeline.gate.beat_champion.metric
-    yield from _realised_names(pipeline.retrain.when, ("retrain", "when"))
+    for where, condition in parts(pipeline.retrain.when):
+        for kind in ("realised", "expected"):
+            if hasattr(condition, kind):
+                yield ("retrain", "when", *where, kind), getattr(condition, kind)
 
 
-def _realised_names(condition: Any, where: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:
-    if hasattr(condition, "realised"):
-        yield (*where, "realised"), condition.realised
-    for kind in ("any", "all"):
-        for index, inner in enumerate(getattr(condition, kind, None) or ()):
-            yield from _realised_names(inner, (*where, kind, index))
+def _slice_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    for where, condition in parts(pipeline.retrain.when):
+        name = getattr(condition, "slice", None)
+        if name is None:
+            continue
+        place = ("retrain", "when", *where)
+        if name not in pipeline.monitor.slices:
+            yield (*place, "slice"), f"no slice '{name}' in monitor.slices{_nearest(name, pipeline.monitor.slices)}"
+        kind = "realised" if hasattr(condition, "realised") else "expected"
+        if getattr(condition, kind) != pipeline.metric:
+            yield (*place, kind), f"slices are judged by the pipeline's metric, '{pipeline.metric}', alone"

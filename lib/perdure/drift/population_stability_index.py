@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from perdure.profile.profile import ColumnProfile
 
 threshold = 0.2
+shrinks = 1.0
 applies_to = frozenset({"numeric", "categorical"})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from perdure.core import registry
+from perdure.core.config import BusinessValue
 from perdure.core.errors import UsageError
 
 from .tally import Estimate, Tally
@@ -48,6 +49,23 @@ def measure(tally: Tally, task: str) -> dict[str, Estimate]:
     if tally.n:
         found["mean_prediction"] = Estimate(float((tally.rows * tally.predicted).sum() / tally.rows.sum()))
     return {name: estimate for name, estimate in found.items() if estimate is not None}
+
+
+def business_value(tally: Tally, worth: BusinessValue) -> Estimate | None:
+    """The mean worth of a prediction, with the standard error of the multinomial; None without rows."""
+    rows = float(tally.rows.sum())
+    if not rows:
+        return None
+    shares = np.array(tally.confusion) / rows
+    values = np.array([worth.true_positive, worth.false_positive, worth.false_negative, worth.true_negative])
+    mean = float((shares * values).sum())
+    return Estimate(mean, math.sqrt(max(float((shares * values**2).sum()) - mean**2, 0.0) / rows))
+
+
+def confusion(tally: Tally) -> dict[str, float]:
+    """Rows of each kind, at probability above 0.5; parts of rows where they are expected ones."""
+    kinds = ("true_positive", "false_positive", "false_negative", "true_negative")
+    return dict(zip(kinds, tally.confusion, strict=True))
 
 
 def improvement(name: str, task: str, candidate: Tally, champion: Tally) -> Estimate | None:

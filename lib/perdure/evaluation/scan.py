@@ -3,6 +3,7 @@
 Binary probabilities fall into `BINS` bins (`SLICE_BINS` for slices) that are fine both around the middle and near 0
 and 1: their edges are even in the mean of p and its logit scaled to [0, 1]. Any metric that needs only the order of
 the probabilities is as exact as the bins are fine; see `Tally.tied`. Probability above 0.5 is the upper half, exactly.
+Predictions of a regression fall into bins by sign and size, sixteen an octave: any unit, no edges to agree on.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _PLACE = f"({_CLIPPED} + least(greatest((ln({_CLIPPED}) - ln(1 - {_CLIPPED})) / 
 _HALF = BINS // 2
 _BIN = (f"CAST(IF(p > 0.5D, greatest(ceil({_PLACE} * {BINS}) - 1, {_HALF}), "
         f"least(ceil({_PLACE} * {BINS}) - 1, {_HALF - 1})) AS INT)")
+_OCTAVES = ("CAST(IF(p IS NULL OR isnan(p) OR p = 0, 0, "
+            "signum(p) * greatest(least(floor(log2(abs(p)) * 16) + 4000, 8000), 1)) AS INT)")
 
 
 def side_by_side(rows: DataFrame, models: Mapping[str, str], slices: Sequence[str]) -> DataFrame:
@@ -83,11 +86,14 @@ def _binned(rows: DataFrame, task: str, measures: Mapping[str, str]) -> DataFram
     from pyspark.sql import functions as F
 
     judged = rows.withColumn("y", F.expr("IF(p IS NULL, NULL, y)"))
-    place = F.expr(_BIN) if task == "binary" else F.lit(0)
+    place = F.expr(_BIN if task == "binary" else _OCTAVES)
     # Judged rows only carry a p, so that the mean prediction is over the rows that have a label.
     wide = judged.select("model", "known", F.expr("IF(y IS NULL, NULL, p)").alias("p"), place.alias("place"),
-                         *(F.expr(sql).alias(name) for name, sql in measures.items()), "slices")
+                         F.col("p").alias("score"), *(F.expr(sql).alias(name) for name, sql in measures.items()),
+                         "slices")
     long = wide.select("*", F.inline("slices")).drop("slices")
+    if task != "binary":
+        return long.withColumnRenamed("place", "bin")
     coarse = F.when(F.col("slice_key").isNull(), F.col("place")).otherwise(
         F.floor(F.col("place") / F.lit(BINS // SLICE_BINS)).cast("int"))
     return long.withColumn("bin", coarse)
@@ -97,7 +103,8 @@ def _aggregates(measures: list[str]) -> list[Column]:
     from pyspark.sql import functions as F
 
     return [F.count("*").alias("total"), F.count_if(F.col("known")).alias("known"), F.count("y").alias("n"),
-            F.avg("p").alias("predicted"),
+            F.avg("p").alias("predicted"), F.count("score").alias("scored"),
+            F.avg("score").alias("score_mean"), F.var_pop("score").alias("score_variance"),
             *(F.avg(name).alias(f"{name}_mean") for name in measures),
             *(F.var_pop(name).alias(f"{name}_variance") for name in measures)]
 
@@ -123,7 +130,8 @@ def _tallies(table: pa.Table, kinds: Mapping[str, str], measures: list[str], tas
             (data["bin"][index] >= half) & (task == "binary"), data["n"][index].astype(float), moments("y"),
             data["predicted"][index],
             {metric: moments(f"loss_{places[sql]}") for metric, sql in kinds.items()},
-            {metric: moments(f"paired_{places[sql]}") for metric, sql in kinds.items()} if paired else {}))
+            {metric: moments(f"paired_{places[sql]}") for metric, sql in kinds.items()} if paired else {},
+            data["scored"][index].astype(float), moments("score")))
     return result
 
 

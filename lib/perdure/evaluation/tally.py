@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import NormalDist
 
@@ -64,8 +64,9 @@ class Moments:
 
 @dataclass(frozen=True)
 class Tally:
-    """One model over one slice (`slice_key` None: all rows). Arrays hold one value a bin, in order of probability;
-    regression has one bin. `losses` and `paired` (this model's loss less the other's): (means, variances) a bin."""
+    """One model over one slice (`slice_key` None: all rows). Arrays hold one value a bin, in order of the prediction.
+    `losses` and `paired` (this model's loss less the other's): (means, variances) a bin. `scored` and `scores` (means,
+    variances of the prediction) are of all rows with a prediction, judged or not; the rest is of those judged."""
 
     model: str
     slice_key: str | None
@@ -78,6 +79,8 @@ class Tally:
     predicted: Array
     losses: Mapping[str, tuple[Array, Array]]
     paired: Mapping[str, tuple[Array, Array]]
+    scored: Array = field(default_factory=lambda: np.zeros(0))
+    scores: tuple[Array, Array] = field(default_factory=lambda: (np.zeros(0), np.zeros(0)))
 
     @property
     def n(self) -> int:

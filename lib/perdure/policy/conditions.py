@@ -6,7 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from perdure.core.config import Age, AllOf, AnyOf, Drift, NewRows, Realised
+from perdure.core.config import (
+    Age,
+    AllOf,
+    AnyOf,
+    DataQuality,
+    Drift,
+    Expected,
+    NewCategories,
+    NewRows,
+    Realised,
+    Repeated,
+)
 from perdure.core.gate import GateLine
 
 from .evidence import LOWER_IS_BETTER, Evidence, number, worsened
@@ -31,6 +42,10 @@ def judge(condition: Any, evidence: Evidence) -> Verdict:
     rules: dict[type, Callable[[Any, Evidence], Verdict]] = {
         Drift: _drift,
         Realised: _realised,
+        Expected: _expected,
+        DataQuality: _data_quality,
+        NewCategories: _new_categories,
+        Repeated: _repeated,
         Age: _age,
         NewRows: _new_rows,
         AnyOf: _any,
@@ -47,48 +62,142 @@ def _verdict(holds: bool, rule: str, measured: str, bound: str, because: str) ->
 
 def _drift(condition: Drift, evidence: Evidence) -> Verdict:
     found = {column: number(values.get(condition.drift)) for column, values in evidence.drift.items()}
-    known = {column: value for column, value in found.items() if value is not None}
-    above = sorted((column for column, value in known.items() if value > condition.above), key=lambda c: (-known[c], c))
+    bounds = {column: _bound(condition, evidence, column) for column in found}
+    known = {column: value for column, value in found.items() if value is not None and bounds[column] is not None}
+    above = sorted((c for c, value in known.items() if value > (bounds[c] or 0)), key=lambda c: (-known[c], c))
     statistic = condition.drift.replace("_", " ")
     named = ", ".join(f"{column} {known[column]:.3g}" for column in above[:_NAMED])
     more = f" and {len(above) - _NAMED} more" if len(above) > _NAMED else ""
-    bound = f"at least {_many(condition.columns, 'feature')} above {condition.above:g}"
+    limit = f"above {condition.above:g}" if condition.above is not None else "above what the training data show"
+    bound = f"at least {_many(condition.columns, 'feature')} {limit}"
     rule = f"drift: {condition.drift}"
     if not known:
         return _verdict(False, rule, "not measured", bound, "drift has not been measured yet")
     measured = f"{len(above)} of {len(known)} features" + (f": {named}{more}" if above else "")
     holds = len(above) >= condition.columns
     if holds:
-        because = f"{_many(len(above), 'feature')} changed since the training ({statistic} above {condition.above:g}: "
+        because = f"{_many(len(above), 'feature')} changed since the training ({statistic} {limit}: "
         return _verdict(True, rule, measured, bound, f"{because}{named}{more})")
     changed = f"only {len(above)} of the {condition.columns} needed" if above else "no"
     noun = "features" if above else "feature"
-    because = f"{changed} {noun} changed more than allowed since the training ({statistic} above {condition.above:g})"
+    because = f"{changed} {noun} changed more than allowed since the training ({statistic} {limit})"
     return _verdict(False, rule, measured, bound, because)
 
 
+def _bound(condition: Drift, evidence: Evidence, column: str) -> float | None:
+    if condition.above is not None:
+        return condition.above
+    return number(evidence.drift_thresholds.get(column, {}).get(condition.drift))
+
+
 def _realised(condition: Realised, evidence: Evidence) -> Verdict:
-    metric = condition.realised
-    rule = f"realised: {metric}"
-    bound = f"worse than at the training by more than {condition.worse_by:.0%}"
-    now = number(evidence.realised.get(metric))
+    coverage = evidence.label_coverage
+    if coverage is not None and coverage < condition.minimum_coverage:
+        bound = f"labels for at least {condition.minimum_coverage:.0%} of the rows"
+        because = f"labels are known for {coverage:.0%} of the rows, of {condition.minimum_coverage:.0%} wanted"
+        return _verdict(False, f"realised: {condition.realised}", f"{coverage:.0%}", bound, because)
+    if condition.slice is not None:
+        return _slices("realised", condition.realised, condition, evidence)
+    absent = ("no labels yet", f"no labels have come yet to tell its {_words(condition.realised)}")
+    share = "" if coverage is None else f", labels for {coverage:.0%} of the rows"
+    return _worse(("realised", condition.realised), evidence.realised, condition.worse_by, evidence, (absent, share))
+
+
+def _expected(condition: Expected, evidence: Evidence) -> Verdict:
+    if condition.slice is not None:
+        return _slices("expected", condition.expected, condition, evidence)
+    absent = ("no estimate", f"its {_words(condition.expected)} can't be estimated yet")
+    return _worse(("expected", condition.expected), evidence.expected, condition.worse_by, evidence, (absent, ""))
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _worse(
+    named: tuple[str, str], values: Any, worse_by: float, evidence: Evidence, said: tuple[tuple[str, str], str]
+) -> Verdict:
+    """Whether a metric of this kind is worse than the champion's on its holdout. `said`: what is said where it isn't
+    known, and what is added where it is."""
+    kind, metric = named
+    rule, words = f"{kind}: {metric}", _words(metric)
+    bound = f"worse than at the training by more than {worse_by:.0%}"
+    now = number(values.get(metric))
     before = number(evidence.champion.holdout_metrics.get(metric)) if evidence.champion else None
-    words = metric.replace("_", " ")
     if before is None:
         return _verdict(
             False, rule, "not measured at the training", bound, f"the champion's {words} at its training is not known"
         )
     if now is None:
-        return _verdict(False, rule, "no labels yet", bound, f"no labels have come yet to tell its {words}")
+        return _verdict(False, rule, said[0][0], bound, said[0][1])
     change = worsened(metric, before, now)
-    holds = change > condition.worse_by
+    holds = change > worse_by
     better = "lower" if metric in LOWER_IS_BETTER else "higher"
-    share = "" if evidence.label_coverage is None else f", labels for {evidence.label_coverage:.0%} of the rows"
-    measured = f"{now:.4g} against {before:.4g} ({better} is better{share})"
+    measured = f"{now:.4g} against {before:.4g} ({better} is better{said[1]})"
     direction = "worse" if change > 0 else "better"
-    because = f"{words} is {abs(change):.1%} {direction} than at the training ({now:.3g} against {before:.3g})"
-    allowed = "" if holds else f", and up to {condition.worse_by:.0%} worse is accepted"
+    verb = "is expected to be" if kind == "expected" else "is"
+    because = f"{words} {verb} {abs(change):.1%} {direction} than at the training ({now:.3g} against {before:.3g})"
+    allowed = "" if holds else f", and up to {worse_by:.0%} worse is accepted"
     return _verdict(holds, rule, measured, bound, because + allowed)
+
+
+def _slices(kind: str, metric: str, condition: Realised | Expected, evidence: Evidence) -> Verdict:
+    """Whether it is worse in any value of a slice column, each against the champion's holdout in the same slice."""
+    rule, words = f"{kind}: {metric} by {condition.slice}", _words(metric)
+    bound = f"worse than at the training by more than {condition.worse_by:.0%} in any {condition.slice}"
+    before = {part.value: number(part.realised.get(metric)) for part in
+              (evidence.champion.holdout_slices if evidence.champion else ()) if part.key == condition.slice}
+    changes = {}
+    for part in evidence.slices:
+        now, then = number(getattr(part, kind).get(metric)), before.get(part.value)
+        known = kind == "expected" or (part.label_coverage or 0) >= getattr(condition, "minimum_coverage", 0)
+        if part.key == condition.slice and now is not None and then is not None and known:
+            changes[part.value] = worsened(metric, then, now)
+    if not changes:
+        return _verdict(False, rule, "not measured", bound, f"its {words} by {condition.slice} is not known yet")
+    worst = sorted(changes, key=lambda value: (-changes[value], value))
+    above = [value for value in worst if changes[value] > condition.worse_by]
+    named = ", ".join(f"{value} {changes[value]:+.1%}" for value in (above or worst)[:_NAMED])
+    if above:
+        because = f"{words} is worse than at the training in {_many(len(above), condition.slice or '')}: {named}"
+    else:
+        because = f"in no {condition.slice} {words} is worse by more than {condition.worse_by:.0%} (worst: {named})"
+    return _verdict(bool(above), rule, f"{len(above)} of {len(changes)}: {named}", bound, because)
+
+
+def _data_quality(condition: DataQuality, evidence: Evidence) -> Verdict:
+    share, bound = evidence.quarantined, f"above {condition.data_quality:.2%} of the rows"
+    if share is None:
+        return _verdict(False, "data_quality", "not measured", bound, "no rows have been validated")
+    holds = share > condition.data_quality
+    than = "more than the" if holds else "of the"
+    because = f"{share:.2%} of the rows went to quarantine, {than} {condition.data_quality:.2%} allowed"
+    return _verdict(holds, "data_quality", f"{share:.2%} quarantined", bound, because)
+
+
+def _new_categories(condition: NewCategories, evidence: Evidence) -> Verdict:
+    shares = evidence.new_categories
+    above = sorted((c for c in shares if shares[c] > condition.new_categories), key=lambda c: (-shares[c], c))
+    named = ", ".join(f"{column} {shares[column]:.1%}" for column in above[:_NAMED])
+    bound = f"above {condition.new_categories:.1%} of the rows of a feature"
+    if above:
+        because = f"categories that the training never saw: {named}"
+    else:
+        because = f"no feature has more than {condition.new_categories:.1%} rows of categories new since the training"
+    return _verdict(bool(above), "new_categories", named or "none", bound, because)
+
+
+def _repeated(condition: Repeated, evidence: Evidence) -> Verdict:
+    found = [judge(condition.of, each) for each in (evidence, *evidence.earlier[: condition.last - 1])]
+    held = [verdict for verdict in found if verdict.holds]
+    holds = len(held) >= condition.times
+    line = GateLine(
+        f"{condition.times} of the last {condition.last} intervals",
+        holds, f"{len(held)} of {len(found)}", f"at least {condition.times}", "info",
+    )  # fmt: skip
+    times = f"in {len(held)} of the last {condition.last} intervals, of {condition.times} wanted"
+    because = f"{(held[0] if holds else found[0]).because} ({times})"
+    return Verdict(holds, (*found[0].lines, line), because)
 
 
 def _age(condition: Age, evidence: Evidence) -> Verdict:

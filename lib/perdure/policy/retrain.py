@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,9 @@ from perdure.core.config import Retrain, Train
 from perdure.core.gate import GateLine
 
 from .conditions import Verdict, judge
-from .evidence import ChampionFacts, Evidence
+from .evidence import ChampionFacts, Evidence, Part
 
-__all__ = ["ChampionFacts", "Decision", "Evidence", "decide"]
+__all__ = ["ChampionFacts", "Decision", "Evidence", "Part", "decide"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,18 @@ def decide(evidence: Evidence, retrain: Retrain, train: Train) -> Decision:
     """Whether to train at the interval's end.
 
     Without a champion a training is due as soon as the history is as long as `train.minimum` (else `train.window`);
-    with one, when `retrain.when` holds. Either way not in the `cooldown` intervals after a training, and not before the
-    window holds `minimum_rows` labelled rows. Those two can only turn a yes into a no.
+    with one, when `retrain.when` holds. Either way not in the `cooldown` intervals after a training, not before the
+    window holds `minimum_rows` labelled rows, and not beyond the `budget`. Those can only turn a yes into a no.
     """
     verdict = _first(evidence, train) if evidence.champion is None else _again(evidence, retrain)
-    limits = [limit for limit in (_cooldown(evidence, retrain), _rows(evidence, retrain)) if limit is not None]
+    asked = (_cooldown(evidence, retrain), _rows(evidence, retrain), _budget(evidence, retrain))
+    limits = [limit for limit in asked if limit is not None]
     lines = (*verdict.lines, *(line for limit in limits for line in limit.lines))
     against = [limit.because for limit in limits if not limit.holds]
     due = verdict.holds and not against
     but = f"; but {' and '.join(against)}" if verdict.holds and against else ""
-    seen = {**_plain(evidence), "lines": [asdict(line) for line in lines]}
+    told = {name: value for name, value in _plain(replace(evidence, earlier=())).items() if name != "earlier"}
+    seen = {**told, "lines": [asdict(line) for line in lines]}
     return Decision(due, f"{verdict.because}{but}.", lines, seen)
 
 
@@ -97,6 +99,18 @@ def _rows(evidence: Evidence, retrain: Retrain) -> Verdict | None:
     return Verdict(
         holds, (line,), f"the training window holds {rows:,} labelled rows of the {retrain.minimum_rows:,} wanted"
     )
+
+
+def _budget(evidence: Evidence, retrain: Retrain) -> Verdict | None:
+    """No more trainings than `trainings` in the time `per`, which ends with this interval."""
+    budget = retrain.budget
+    if budget is None:
+        return None
+    since = budget.per.before(evidence.interval_end)
+    spent = sum(since < training <= evidence.interval_end for training in evidence.trainings)
+    holds = spent < budget.trainings
+    line = GateLine("budget", holds, f"{spent} in {budget.per}", f"fewer than {budget.trainings}", "critical")
+    return Verdict(holds, (line,), f"the budget of {budget.trainings} trainings in {budget.per} is spent")
 
 
 def _plain(value: Any) -> Any:

@@ -61,8 +61,11 @@ def exact(mantissa: int, exponent: int) -> Exact:
     return Exact(mantissa >> zeros, exponent + zeros)
 
 
-def sums(values: NDArray[np.float64]) -> tuple[Exact, Exact]:
-    """The exact sum, and the exact sum of squares, of finite values."""
+def sums(values: NDArray[np.float64], counts: NDArray[np.int64] | None = None) -> tuple[Exact, Exact]:
+    """The exact sum, and the exact sum of squares, of finite values; each as often as `counts` says, together less
+    than 2**26 times."""
+    if counts is not None:
+        return _batch(values, counts) if len(values) else (ZERO, ZERO)
     total, squares = ZERO, ZERO
     for start in range(0, len(values), _BATCH):
         first, second = _batch(values[start : start + _BATCH])
@@ -70,24 +73,30 @@ def sums(values: NDArray[np.float64]) -> tuple[Exact, Exact]:
     return total, squares
 
 
-def _batch(values: NDArray[np.float64]) -> tuple[Exact, Exact]:
-    biggest = float(np.abs(values).max())
-    if biggest * biggest * len(values) < 2.0**62:
+def _batch(values: NDArray[np.float64], counts: NDArray[np.int64] | None = None) -> tuple[Exact, Exact]:
+    biggest, many = float(np.abs(values).max()), len(values) if counts is None else int(counts.sum())
+    if biggest * biggest * many < 2.0**62:
         whole = values.astype(np.int64)
         if np.array_equal(whole, values):
-            return exact(int(whole.sum()), 0), exact(int(np.dot(whole, whole)), 0)
+            times = whole if counts is None else whole * counts
+            return exact(int(times.sum()), 0), exact(int(np.dot(times, whole)), 0)
     fraction, exponents = np.frexp(values)
     mantissas = np.ldexp(fraction, 53).astype(np.int64)
     lowest = int(exponents.min())
     groups = exponents - lowest
     high, low = mantissas >> _HALF, mantissas & ((1 << _HALF) - 1)
-    total = _grouped(groups, ((high, _HALF), (low, 0)), 1)
-    squares = _grouped(groups, ((high * high, 2 * _HALF), (high * low, _HALF + 1), (low * low, 0)), 2)
+    total = _grouped(groups, ((high, _HALF), (low, 0)), 1, counts)
+    squares = _grouped(groups, ((high * high, 2 * _HALF), (high * low, _HALF + 1), (low * low, 0)), 2, counts)
     return exact(total, lowest - 53), exact(squares, 2 * (lowest - 53))
 
 
-def _grouped(groups: NDArray[np.int32], parts: Iterable[tuple[NDArray[np.int64], int]], power: int) -> int:
-    """Sum over values of (sum of part * 2**shift) * 2**(power * group)."""
+def _grouped(
+    groups: NDArray[np.int32],
+    parts: Iterable[tuple[NDArray[np.int64], int]],
+    power: int,
+    counts: NDArray[np.int64] | None,
+) -> int:
+    """Sum over values, as often as counted, of (sum of part * 2**shift) * 2**(power * group)."""
     result = 0
     for part, shift in parts:
         words = (
@@ -98,7 +107,8 @@ def _grouped(groups: NDArray[np.int32], parts: Iterable[tuple[NDArray[np.int64],
         for word, offset in words:
             if not word.any():
                 continue
-            for group, count in enumerate(np.bincount(groups, weights=word)):
+            weights = word if counts is None else word * counts
+            for group, count in enumerate(np.bincount(groups, weights=weights)):
                 if count:
                     result += int(count) << (shift + offset + power * group)
     return result

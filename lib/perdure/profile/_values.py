@@ -13,6 +13,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.float64]
+    Counted = NDArray[np.int64]
+
+
+_LOOK = 4096  # values looked at to tell whether a batch repeats itself
+
+
+def repeated(values: pa.Array) -> tuple[pa.Array, Counted] | None:
+    """Each different value (a null among them) and how often it occurs; None for a short batch, and for one whose
+    beginning hardly repeats a value, where counting would cost more than it saves."""
+    if len(values) < 2 * _LOOK or pc.count_distinct(values.slice(0, _LOOK), mode="all").as_py() > _LOOK // 2:
+        return None
+    found = pc.value_counts(values)
+    return found.field("values"), found.field("counts").to_numpy()
+
+
+def counted_numbers(values: pa.Array, counts: Counted) -> tuple[Numbers, Counted]:
+    """As `numbers`, with the counts that belong to them."""
+    if values.null_count:
+        counts = counts[values.is_valid().to_numpy(zero_copy_only=False)]
+    return numbers(values), counts
+
+
+def counted_finite(values: pa.Array, counts: Counted) -> tuple[Numbers, Counted]:
+    """As `finite`, with the counts that belong to them."""
+    found, counts = counted_numbers(values, counts)
+    keep = np.isfinite(found)
+    return found[keep], counts[keep]
 
 
 def numbers(values: pa.Array) -> Numbers:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ._values import check_like, check_version, counted
+from ._values import check_like, check_version, counted, texts
 from .profile import Column
+
+if TYPE_CHECKING:
+    from ._values import Counted
 
 LIMIT = 100  # new categories that a state holds by name
 
@@ -37,6 +40,12 @@ class Categories:
     def add(self, values: pa.Array) -> Categories:
         """This state with a batch of strings or booleans taken in; nulls are left out."""
         return self._with(counted(values), 0, full=self.full)
+
+    def add_counted(self, values: pa.Array, counts: Counted) -> Categories:
+        """As `add`, for each value as often as it occurs."""
+        valid = values.is_valid().to_numpy(zero_copy_only=False)
+        named = zip(texts(values).to_pylist(), counts[valid].tolist(), strict=True)
+        return self._with(dict(named), 0, full=self.full)
 
     def __add__(self, other: Categories) -> Categories:
         check_like(self, other, "names", "limit")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from ._values import check_like, check_version, is_number, numbers
+from ._values import check_like, check_version, counted_numbers, is_number, numbers
 from .profile import Column
+
+if TYPE_CHECKING:
+    from ._values import Counted
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,16 @@ class Counts:
             nans, infinities = int(np.isnan(found).sum()), int(np.isinf(found).sum())
             zeros = len(found) - int(np.count_nonzero(found))
             batch = Counts(len(values), values.null_count, zeros, nans, infinities)
+        return self + batch
+
+    def add_counted(self, values: pa.Array, counts: Counted) -> Counts:
+        """As `add`, for each value as often as it occurs."""
+        absent = ~values.is_valid().to_numpy(zero_copy_only=False)
+        batch = Counts(int(counts.sum()), int(counts[absent].sum()))
+        if is_number(values):
+            found, counts = counted_numbers(values, counts)
+            chosen = (found == 0, np.isnan(found), np.isinf(found))
+            batch = Counts(batch.rows, batch.nulls, *(int(counts[each].sum()) for each in chosen))
         return self + batch
 
     def __add__(self, other: Counts) -> Counts:

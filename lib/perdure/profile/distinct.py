@@ -12,13 +12,16 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from ._values import check_like, check_version, is_number, numbers, texts
 from .profile import Column
+
+if TYPE_CHECKING:
+    from ._values import Counted
 
 _BITS = 11
 _REGISTERS = 1 << _BITS
@@ -50,6 +53,10 @@ class Distinct:
         registers = np.frombuffer(self.registers, dtype=np.uint8).copy()
         np.maximum.at(registers, (hashes >> np.uint64(64 - _BITS)).astype(np.int64), ranks)
         return Distinct(registers.tobytes())
+
+    def add_counted(self, values: pa.Array, counts: Counted) -> Distinct:
+        """As `add`; how often a value occurs doesn't matter."""
+        return self.add(values)
 
     def __add__(self, other: Distinct) -> Distinct:
         check_like(self, other)

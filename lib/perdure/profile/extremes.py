@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from ._values import check_like, check_version, finite
 from .profile import Column
+
+if TYPE_CHECKING:
+    from ._values import Counted
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,10 @@ class Extremes:
         """This state with a batch of numbers taken in."""
         found = finite(values)
         return self + Extremes(float(found.min()), float(found.max())) if len(found) else self
+
+    def add_counted(self, values: pa.Array, counts: Counted) -> Extremes:
+        """As `add`; how often a value occurs doesn't matter."""
+        return self.add(values)
 
     def __add__(self, other: Extremes) -> Extremes:
         check_like(self, other)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ._values import check_like, check_version, texts
 from .profile import Column
+
+if TYPE_CHECKING:
+    from ._values import Counted
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,16 @@ class Lengths:
             return self
         extremes = pc.min_max(lengths)
         return self + Lengths(len(lengths), pc.sum(lengths).as_py(), extremes["min"].as_py(), extremes["max"].as_py())
+
+    def add_counted(self, values: pa.Array, counts: Counted) -> Lengths:
+        """As `add`, for each value as often as it occurs."""
+        counts = counts[values.is_valid().to_numpy(zero_copy_only=False)]
+        lengths = pc.utf8_length(texts(values)).to_numpy(zero_copy_only=False)
+        if not len(lengths):
+            return self
+        return self + Lengths(
+            int(counts.sum()), int((lengths * counts).sum()), int(lengths.min()), int(lengths.max())
+        )
 
     def __add__(self, other: Lengths) -> Lengths:
         check_like(self, other)

@@ -6,13 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from ._exact import ZERO, Exact, sums
-from ._values import check_like, check_version, finite
+from ._values import check_like, check_version, counted_finite, finite
 from .profile import Column
+
+if TYPE_CHECKING:
+    from ._values import Counted
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Moments:
         """This state with a batch of numbers taken in."""
         found = finite(values)
         return self + Moments(len(found), *sums(found)) if len(found) else self
+
+    def add_counted(self, values: pa.Array, counts: Counted) -> Moments:
+        """As `add`, for each value as often as it occurs."""
+        found, counts = counted_finite(values, counts)
+        return self + Moments(int(counts.sum()), *sums(found, counts))
 
     def __add__(self, other: Moments) -> Moments:
         check_like(self, other)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from perdure.core import registry
 
-from ._values import check_version
+from ._values import check_version, repeated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,8 +75,14 @@ class ColumnProfile:
         return self._like({name: state.zero() for name, state in self.states.items()})  # type: ignore[attr-defined]
 
     def add(self, values: pa.Array) -> ColumnProfile:
-        """This profile with a batch of values taken in."""
-        return self._like({name: state.add(values) for name, state in self.states.items()})
+        """This profile with a batch of values taken in; values that repeat are counted once for all states."""
+        found = repeated(values)
+        if found is None:
+            return self._like({name: state.add(values) for name, state in self.states.items()})
+        return self._like({
+            name: state.add_counted(*found) if hasattr(state, "add_counted") else state.add(values)
+            for name, state in self.states.items()
+        })
 
     def __add__(self, other: ColumnProfile) -> ColumnProfile:
         if (self.data_type, self.kind, self.states.keys()) != (

@@ -60,7 +60,7 @@ def plan(df: DataFrame, columns: Sequence[str]) -> Profile:
     picked = df.select(
         *_canonical(known),
         sf.spark_partition_id().alias(_PART),
-        sf.xxhash64(*(_quoted(name) for name in known)).alias(_ORDER),
+        sf.xxhash64(*(quoted(name) for name in known)).alias(_ORDER),
     )
     rows = picked.mapInArrow(_scout(known), f"{_PART} int, name string, summary string").collect()
     summaries: dict[str, list[Any]] = {name: [] for name in known}
@@ -79,7 +79,7 @@ def scan(df: DataFrame, zero: Profile, slices: Sequence[str] = ()) -> dict[Slice
     from pyspark.sql import functions as sf
 
     known = {name: (column.data_type, column.kind) for name, column in zero.columns.items()}
-    cut = [sf.col(_quoted(name)).cast("string").alias(f"s{position}") for position, name in enumerate(slices)]
+    cut = [sf.col(quoted(name)).cast("string").alias(f"s{position}") for position, name in enumerate(slices)]
     picked = df.select(*_canonical(known), *cut, sf.spark_partition_id().alias(_PART))
     schema = f"{_PART} int, slice_key string, slice_value string, states string"
     rows = picked.mapInArrow(_profiler(json.dumps(zero.to_dict()), tuple(slices)), schema).collect()
@@ -100,7 +100,8 @@ def _kind(data_type: DataType) -> Kind | None:
     return "categorical" if isinstance(data_type, (StringType, BooleanType)) else None
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """The name as SQL takes any."""
     return "`" + name.replace("`", "``") + "`"
 
 
@@ -111,7 +112,7 @@ def _canonical(known: Mapping[str, tuple[str, Kind]]) -> list[Any]:
 
     types = {"numeric": "double", "categorical": "string"}
     return [
-        sf.col(_quoted(name)).cast(types[kind]).alias(f"c{position}")
+        sf.col(quoted(name)).cast(types[kind]).alias(f"c{position}")
         for position, (name, (_, kind)) in enumerate(known.items())
     ]
 

@@ -14,7 +14,7 @@ from ..core.gate import GateResult
 from ..core.record import RunRecord
 
 Slice: TypeAlias = "tuple[str, str] | None"
-Kind = Literal["expected", "realised"]
+Kind = Literal["expected", "realised", "estimation_error"]
 
 
 @dataclass(frozen=True)

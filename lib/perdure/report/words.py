@@ -41,10 +41,13 @@ TERMS = {
     "accuracy": Term("accuracy", "The share of rows whose predicted class was right."),
     "precision": Term("precision", "Of the rows that were called positive, the share that was."),
     "recall": Term("recall", "Of the rows that were positive, the share that was called so."),
+    "specificity": Term("specificity", "Of the rows that were not positive, the share that was called so."),
+    "business_value": Term("business value", "What one prediction was worth on average, in the unit of the pipeline."),
     "f1": Term("F1", "Precision and recall in one number, their harmonic mean. Larger is better."),
     "rmse": Term(
         "RMSE", "The typical size of an error, in the label's own unit; large errors weigh more. Smaller is better."
     ),
+    "mse": Term("MSE", "The mean squared error, in the label's unit squared. Smaller is better."),
     "mae": Term("MAE", "The mean size of an error, in the label's own unit. Smaller is better."),
     "mape": Term("MAPE", "The mean size of an error as a share of the true value. Smaller is better."),
     "r2": Term("R²", "The share of the label's variation that the model explains. 1 is all of it, 0 none."),
@@ -52,6 +55,9 @@ TERMS = {
         "PSI",
         "Population stability index: how differently a column's values spread over "
         "its usual ranges. Under 0.1 is hardly a change, over 0.2 is a clear one.",
+    ),
+    "kl_divergence": Term(
+        "KL divergence", "How surprising the current values are to one who expects the earlier ones: 0 is not at all."
     ),
     "js_distance": Term(
         "Jensen–Shannon distance", "How far apart two distributions are: 0 is the same, 1 is no overlap."

@@ -90,6 +90,7 @@ _OUTSIDE = (
     "run/progress.py",
     "run/gather.py",
     "run/reproduce.py",
+    "run/replay.py",
 )
 
 

@@ -11,7 +11,7 @@ from perdure.core.errors import DataGateRefused, PerdureError, UsageError
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 
-from . import deciding, plans
+from . import alerting, deciding, plans
 from .champion import Champion, champion_at
 from .context import Context
 from .engine import Outcome, Plan, command, execute, execute_all
@@ -121,6 +121,11 @@ class Session:
             self.deploy(interval)
         return decision
 
+    def alert(self, interval: Interval) -> RunRecord | None:
+        """Tells of what has changed in the interval, where the pipeline says whom; once."""
+        alerts = self.context.pipeline.alerts
+        return None if alerts is None else self._one(alerting.alert(self.context, interval, alerts))
+
     # -- whole intervals -----------------------------------------------------------------------------------------
 
     def live(self, intervals: Sequence[Interval]) -> None:
@@ -134,11 +139,16 @@ class Session:
         with ThreadPoolExecutor(1) as ahead:
             ready = [ahead.submit(self._prepare, interval) for interval in intervals[:1]]
             for number, interval in enumerate(intervals):
-                ready.pop().result()
+                try:
+                    ready.pop().result()
+                except DataGateRefused:
+                    self.alert(interval)
+                    raise
                 ready = [ahead.submit(self._prepare, following) for following in intervals[number + 1 : number + 2]]
                 self.score(interval)
                 self.monitor(interval)
                 self.retrain(interval)
+                self.alert(interval)
                 if any(record.interval == interval.label for record in self.tally.done):
                     self.context.progress.heading(f"{interval} lived")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.core import registry
 from perdure.core.config import Drift as DriftCondition
-from perdure.core.config import Realised
+from perdure.core.config import Realised, parts
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import RunRecord
@@ -89,12 +89,14 @@ def gather(context: Context) -> r.ReportData:
 
 def _facts(context: Context) -> r.PipelineFacts:
     pipeline = context.pipeline
-    conditions = list(_flat(pipeline.retrain.when))
+    conditions = [condition for _, condition in parts(pipeline.retrain.when)]
     drift = next((c for c in conditions if isinstance(c, DriftCondition)), None)
     realised = next((c for c in conditions if isinstance(c, Realised)), None)
     optional: dict[str, Any] = {}
     if drift is not None:
-        optional |= {"drift_statistic": drift.drift, "drift_bound": drift.above}
+        optional["drift_statistic"] = drift.drift
+        if drift.above is not None:
+            optional["drift_bound"] = drift.above
     if realised is not None:
         optional |= {"tolerance": realised.worse_by}
     return r.PipelineFacts(
@@ -114,13 +116,6 @@ def _facts(context: Context) -> r.PipelineFacts:
         ),
         **optional,
     )
-
-
-def _flat(condition: Any) -> Iterator[Any]:
-    inner = [*(getattr(condition, "any", None) or ()), *(getattr(condition, "all", None) or ())]
-    yield condition
-    for each in inner:
-        yield from _flat(each)
 
 
 def _rows(context: Context, table: str) -> list[Row]:

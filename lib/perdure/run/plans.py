@@ -17,7 +17,7 @@ from perdure.core.record import JSON, FileVersion, fingerprint
 from perdure.sources import _files
 from perdure.sources._drift import Change
 
-from .champion import Champion
+from .champion import Champion, champion_at
 from .context import Context
 from .engine import Inputs, Plan
 
@@ -236,7 +236,8 @@ def train(context: Context, interval: Interval) -> Plan:
         progress = context.progress.search()
         return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=progress)
 
-    config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": plain(pipeline.monitor)}
+    # Not all of `monitor`: a rate of false alarms makes no other model.
+    config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": list(pipeline.monitor.slices)}
     return Plan(
         "train",
         interval,
@@ -289,9 +290,11 @@ def score(context: Context, interval: Interval, champion: Champion) -> Plan:
 
 
 def performance(context: Context, interval: Interval, known_at: Interval) -> Plan:
-    """Realised performance of an interval's predictions, by the labels known at the end of `known_at`."""
+    """Expected performance of an interval's predictions, and realised by the labels known at the end of `known_at`."""
     pipeline = context.pipeline
     features, labels = _rows(pipeline, interval.start, interval.end)
+    champion = champion_at(context.ledger, interval.start)
+    estimators = {champion.version: champion.evaluate.facts.get("estimator")} if champion else {}
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.performance import performance as step
@@ -303,9 +306,12 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
             pipeline=pipeline,
             interval=interval,
             known_at=known_at.end,
+            estimators=estimators,
         )
 
-    config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
+    worth = pipeline.monitor.business_value
+    watched = {"slices": list(pipeline.monitor.slices), "business_value": plain(worth) if worth else None}
+    config = {**_model_config(pipeline), "monitor": watched}
     wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
     return Plan(
         "performance",
@@ -315,7 +321,7 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
         subject=f"known at {known_at.end:%Y-%m-%dT%H:%M}",
         reads=(wish, labels, features),
         latest_only=("predictions",),
-        identity=known_at.end,
+        identity=[known_at.end, champion.evaluate.run_id if champion else None],
     )
 
 
@@ -334,6 +340,7 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             inputs["labels"],
             reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
+            swings=champion.train.facts.get("swings"),
             pipeline=pipeline,
             interval=interval,
         )

@@ -21,8 +21,9 @@ def finish_training(
 
     trained = result.value
     version = context.tracking.log_training(_log(context, interval, result, run_id))
-    facts = {"model_version": version.version, "tracking_run": version.tracking_run}
-    return facts, (reference(trained.rows, pipeline=context.pipeline),)
+    profiled = reference(trained.rows, pipeline=context.pipeline)
+    facts = {"model_version": version.version, "tracking_run": version.tracking_run, **profiled.facts}
+    return facts, profiled.writes
 
 
 def _log(context: Context, interval: Interval, result: StepResult, run_id: str) -> TrainingLog:

@@ -10,7 +10,7 @@ from perdure.core.config import BeatChampion, Pipeline
 from perdure.core.errors import PerdureError
 from perdure.core.gate import GateLine, GateResult, Severity
 from perdure.core.protocols import StepResult
-from perdure.evaluation import measure, scan
+from perdure.evaluation import expected, measure, scan
 from perdure.evaluation.tally import Estimate, Tally
 from perdure.models.fitted import predict
 
@@ -24,7 +24,8 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 def evaluate(rows: DataFrame, *, candidate: Transformer, champion: Transformer | None,
              pipeline: Pipeline) -> StepResult:
     """The model gate, and facts: `rows`, for each model the metrics with their 95 % intervals, `improvement` of the
-    candidate over the champion, `slices`, `calibration` (binary).
+    candidate over the champion, `slices`, `calibration` (binary), and `estimator`: what the candidate's expected
+    performance will rest on (`evaluation.expected`).
 
     `rows`: features with `label` (not null) that neither model was trained on. One Spark action. Raises PerdureError
     when there are no rows."""
@@ -41,6 +42,8 @@ def evaluate(rows: DataFrame, *, candidate: Transformer, champion: Transformer |
     gate = GateResult("model", tuple(_lines(pipeline, whole, measured[CANDIDATE])))
     facts: dict[str, Any] = {"rows": whole[CANDIDATE].n}
     facts |= {name: _plain(found) for name, found in measured.items()}
+    estimator = expected.fit(whole[CANDIDATE], task)
+    facts["estimator"] = estimator.to_dict() if estimator else None
     facts["improvement"] = _improvements(whole, task)
     facts["slices"] = [_slice(tally, task) for tally in tallies if tally.slice_key is not None]
     if task == "binary":

@@ -3,6 +3,7 @@ before."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.core.errors import PerdureError
 from perdure.core.protocols import StepResult, Write
 from perdure.drift.bins import bins_of
+from perdure.drift.calm import Swings, thresholds
 from perdure.drift.compare import ColumnDrift, compare, figures, members
 from perdure.profile.categories import Categories
 from perdure.profile.counts import Counts
@@ -66,6 +68,7 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
     *,
     reference: Profiles,
     previous: Profiles | None = None,
+    swings: Mapping[str, Any] | None = None,
     pipeline: Pipeline,
     interval: Interval,
 ) -> StepResult:
@@ -73,8 +76,10 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
     their metrics; their drift from `reference` and, where given, from `previous` (what `read_profiles` gives).
 
     Predictions are the champion's. Facts: `rows`, `model_version`, `label_coverage`, `null_shares` of columns with
-    nulls, `drift` and `drift_outputs` (column -> statistic -> value), `drifted` (features above a default threshold,
-    with the statistics), `worst` (by population stability index), and columns that could not be compared.
+    nulls, `drift` and `drift_outputs` (column -> statistic -> value), `drift_thresholds` (the same keys), `drifted`
+    (features above a threshold, with the statistics), `new_categories` (column -> share of rows whose category the
+    reference never saw), `worst` (by population stability index), and columns that could not be compared. Thresholds
+    come from `swings`, the fact of that name of the champion's training, unless `monitor.thresholds` fixes them.
     """
     if ALL not in reference:
         raise PerdureError(
@@ -102,7 +107,13 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
             Write("profile_metrics", spark.createDataFrame(metric_rows, PROFILE_METRICS).coalesce(1)),
             Write("drift_metrics", spark.createDataFrame(drift_rows, drift_metrics()).coalesce(1)),
         ),
-        facts={**_facts(profiles[ALL], against[ALL]), "model_version": version, "slices": len(profiles) - 1, **unfit},
+        facts={
+            **_facts(profiles[ALL], against[ALL], _bounds(profiles[ALL], swings, pipeline)),
+            "new_categories": _new_categories(reference[ALL], profiles[ALL]),
+            "model_version": version,
+            "slices": len(profiles) - 1,
+            **unfit,
+        },
     )
 
 
@@ -275,7 +286,29 @@ def _fields(schema: str) -> list[str]:
     return found
 
 
-def _facts(whole: Profile, drifts: list[ColumnDrift]) -> dict[str, Any]:
+def _bounds(whole: Profile, found: Mapping[str, Any] | None, pipeline: Pipeline) -> dict[str, dict[str, float]]:
+    """Column -> statistic -> threshold, for the features."""
+    features = [name for name in whole.columns if name not in OUTPUTS]
+    known = Swings.from_dict(found) if found else Swings()
+    bounds = thresholds(known, features, whole.rows, pipeline.monitor.false_alarms)
+    return {name: {**each, **pipeline.monitor.thresholds} for name, each in bounds.items()}
+
+
+def _new_categories(reference: Profile, whole: Profile) -> dict[str, float]:
+    """The share of rows with a category that the reference never saw, where it is above 0; columns with so many
+    categories that the reference doesn't name them all are left out."""
+    found = {}
+    for name, column in whole.columns.items():
+        before = reference.columns[name].get(Categories)
+        now = column.get(Categories)
+        if before and now and not before.full and whole.rows and name not in OUTPUTS:
+            new = now.total - sum(count for key, count in now.counts.items() if key in before.counts)
+            if new:
+                found[name] = new / whole.rows
+    return found
+
+
+def _facts(whole: Profile, drifts: list[ColumnDrift], bounds: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     counts = {name: column.need(Counts) for name, column in whole.columns.items()}
     label = counts.get("label")
     features = [drift for drift in drifts if drift.column not in OUTPUTS]
@@ -290,9 +323,15 @@ def _facts(whole: Profile, drifts: list[ColumnDrift]) -> dict[str, Any]:
         "null_shares": {name: count.nulls / count.rows for name, count in counts.items() if count.nulls},
         "drift": {drift.column: dict(drift.statistics) for drift in features},
         "drift_outputs": {drift.column: dict(drift.statistics) for drift in drifts if drift.column in OUTPUTS},
-        "drifted": {drift.column: list(drift.drifted) for drift in features if drift.drifted},
+        "drift_thresholds": {name: dict(each) for name, each in bounds.items()},
+        "drifted": {drift.column: above for drift in features if (above := _above(drift, bounds[drift.column]))},
         "worst": [
             {"column": drift.column, **{name: drift.statistics.get(name) for name in (psi, "js_distance")}}
             for drift in ranked[:_WORST]
         ],
     }
+
+
+def _above(drift: ColumnDrift, bounds: Mapping[str, float]) -> list[str]:
+    known = {name: value for name, value in drift.statistics.items() if value is not None}
+    return [name for name, value in known.items() if value > bounds.get(name, math.inf)]

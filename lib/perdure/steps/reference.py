@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
-from perdure.core.protocols import Write
+from perdure.core.interval import Duration
+from perdure.core.protocols import StepResult, Write
+from perdure.drift.calm import swings
 from perdure.profile.extremes import Extremes
 from perdure.profile.profile import ALL, Column, ColumnProfile, Profile, Slice
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
     from perdure.core.config import Pipeline
@@ -22,12 +25,17 @@ STATES = (
     "column_name string, state string"
 )
 _TIME = "__event_time"
+_INTERVAL = "__interval"
+INTERVALS = 48  # of the reference, that are profiled each by itself
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+_MONDAY = 345_600  # 1970-01-05
 
 
-def reference(rows: DataFrame, *, pipeline: Pipeline) -> Write:
+def reference(rows: DataFrame, *, pipeline: Pipeline) -> StepResult:
     """The rows' profiles (features, prediction, probability, label), whole and by slice, for table `profiles`. Its
-    window is the first and the last event time. Two Spark actions, one to choose edges and categories; `rows` are
-    computed once and cached in between."""
+    window is the first and the last event time. Fact `swings`: how far each of its intervals is from the others
+    (`drift.calm`). Two Spark actions, one to choose edges and categories; `rows` are computed once and cached in
+    between."""
     from pyspark.sql import functions as F
 
     from perdure.profile.scan import plan, scan
@@ -38,14 +46,37 @@ def reference(rows: DataFrame, *, pipeline: Pipeline) -> Write:
         zero = plan(rows, profiled_columns(rows, pipeline))
         timed = rows
         if time in rows.columns:
-            timed = rows.withColumn(_TIME, F.col(time).cast("double"))
+            timed = rows.withColumn(_TIME, F.col(time).cast("double")).withColumn(_INTERVAL, _numbered(pipeline))
+            slices = [*slices, _INTERVAL]
             zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())})
         found = scan(timed, zero, slices)
     finally:
         rows.unpersist()
     window = _window(found[ALL])
-    kept = {key: without(profile, _TIME) for key, profile in found.items()}
-    return Write("profiles", states(rows.sparkSession, kept, window, "BASELINE"), "append")
+    clean = {key: without(profile, _TIME) for key, profile in found.items()}
+    kept = {key: profile for key, profile in clean.items() if key[0] != _INTERVAL}
+    parts = swings([profile for key, profile in clean.items() if key[0] == _INTERVAL])
+    write = Write("profiles", states(rows.sparkSession, kept, window, "BASELINE"), "append")
+    return StepResult((write,), {"swings": parts.to_dict()})
+
+
+def _numbered(pipeline: Pipeline) -> SparkColumn:
+    """The number of a row's interval, as text; null for some of them where there are very many."""
+    from pyspark.sql import functions as F
+
+    time, width = F.col(pipeline.features.event_time), pipeline.interval
+    if width.unit in _SECONDS:
+        start = _MONDAY if width.unit == "week" else 0
+        number = F.floor((time.cast("double") - start) / (_SECONDS[width.unit] * width.count))
+    else:
+        months = F.year(time) * 12 + F.month(time) - 1
+        number = F.floor(months / (width.count * (12 if width.unit == "year" else 1)))
+    every = -(-_many(pipeline.train.window, width) // INTERVALS)
+    return F.when(F.pmod(number, F.lit(every)) == 0, number).cast("string")
+
+
+def _many(window: Duration, width: Duration) -> int:
+    return max(1, -(-window.approximate // width.approximate))
 
 
 def profiled_columns(rows: DataFrame, pipeline: Pipeline) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import strategies as st
 
 from perdure.profile.profile import Column, members
@@ -67,6 +68,10 @@ def check(column: Column, zero: Any, parts: Sequence[pa.Array]) -> None:
         merged = merged + zero.add(part)
     assert_same(in_turn, whole, "batches taken in one after the other equal the whole")
     assert_same(merged, whole, "parts merged in any order equal the whole")
+    if hasattr(zero, "add_counted"):
+        found = pc.value_counts(pa.concat_arrays(list(parts)))
+        counted = zero.add_counted(found.field("values"), found.field("counts").to_numpy())
+        assert_same(counted, whole, "each value as often as it occurs equals the whole")
     assert_same(type(whole).from_dict(stored(whole)), whole, "what is stored comes back")
     assert_same(type(whole).from_dict(stored(a)) + b, a + b, "a state that comes back still adds")
     assert stored(a) == before, "a state never changes"

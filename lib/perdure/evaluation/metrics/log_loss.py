@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from perdure.evaluation.tally import Estimate, Tally
+import numpy as np
+
+from perdure.evaluation.tally import Array, Estimate, Tally
 
 tasks = ("binary",)
 direction = "lower"
@@ -12,3 +14,8 @@ loss = "-ln(greatest(IF(y = 1, p, 1 - p), 1e-15D))"
 def measure(tally: Tally) -> Estimate | None:
     """Exact, in nats, with the standard error of the mean."""
     return tally.loss("log_loss").estimate()
+
+
+def loss_of(y: float, p: Array) -> Array:
+    """`loss` without Spark."""
+    return np.asarray(-np.log(np.maximum(np.where(y == 1, p, 1 - p), 1e-15)))

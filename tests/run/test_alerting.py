@@ -1,0 +1,103 @@
+"""Alerts to a real receiver on this machine: what arrives, when, and what when it can't."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from perdure.core.errors import PerdureError
+from perdure.core.gate import GateLine, GateResult
+from perdure.core.record import RunRecord
+from perdure.io import notify
+from perdure.policy.alerts import State
+from perdure.run.alerting import states_of
+
+
+class Receiver(HTTPServer):
+    """Keeps what is posted; `answer` is the status that it gives."""
+
+    received: list[Any]
+    answer = 200
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self.server_port}/"
+
+
+class _Keep(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        self.server.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.server.answer)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the terminal."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver(("127.0.0.1", 0), _Keep)
+    server.received = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_what_is_sent_arrives(receiver: Receiver) -> None:
+    pytest.importorskip("apprise")
+    assert notify.send([receiver.url], "flights 2013-05: features drift", "Features drift. delay.\n\nLook deeper: x")
+    (found,) = receiver.received
+    assert found["title"] == "flights 2013-05: features drift"
+    assert found["message"].splitlines() == ["Features drift. delay.", "", "Look deeper: x"]
+
+
+def test_a_receiver_that_refuses_is_told_apart(receiver: Receiver) -> None:
+    pytest.importorskip("apprise")
+    receiver.answer = 500
+    assert not notify.send([receiver.url], "title", "body")
+
+
+def test_an_unknown_service_is_an_error_that_keeps_the_secret() -> None:
+    pytest.importorskip("apprise")
+    with pytest.raises(PerdureError, match=r"entry 1 \(nosuch://") as caught:
+        notify.send(["nosuch://token@host"], "title", "body")
+    assert "token" not in str(caught.value)
+
+
+def record(
+    step: str, status: str = "done", subject: str = "", gate: GateResult | None = None, **facts: Any
+) -> RunRecord:
+    return RunRecord("id", "p", step, subject, "2013-05", "", "", status, "c", {}, 1, "", 1.0, "me", "local",
+                     facts=facts, gate=gate)
+
+
+def test_states_of_an_interval() -> None:
+    gate = GateResult("model", (GateLine("log_loss", False, "0.7", "<= 0.6"),))
+    lines = [{"rule": "realised: log_loss", "passed": True, "measured": "0.7 against 0.5"},
+             {"rule": "age", "passed": True, "measured": "90 days"}]
+    found = states_of([
+        record("validate", "refused", "weather"), record("validate", subject="schedule"),
+        record("monitor", drifted={name: ["ks_test"] for name in "gfedcba"}),
+        record("retrain", decision="train", reason="Train: old.", evidence={"lines": lines}),
+        record("evaluate", "refused", gate=gate)])
+    assert found == {
+        "data": State(True, "Refused: weather."), "drift": State(True, "a, b, c, d, e and 2 more."),
+        "retrain": State(True, "Train: old."), "performance": State(True, "realised: log_loss 0.7 against 0.5."),
+        "model": State(True, "FAIL critical log_loss: 0.7 (must be <= 0.6)")}
+
+
+def test_what_was_not_measured_has_no_state() -> None:
+    assert states_of([]) == {}
+    assert states_of([record("monitor", "failed")]) == {}
+    assert states_of([record("validate", subject="s"), record("monitor", drifted={})]) == {
+        "data": State(False), "drift": State(False)}
