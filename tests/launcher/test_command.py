@@ -55,7 +55,7 @@ def test_properties_file_wins(command: Command, job: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("master", ["local", "local[2]", "local[*,3]"])
 def test_local_masters_are_tuned_for_small_data(command: Command, job: Path, master: str, scratch: Path) -> None:
     words = command("--master", master, job)
-    assert confs(words)["spark.databricks.delta.snapshotPartitions"] == "2"
+    assert confs(words)["spark.databricks.delta.snapshotPartitions"] == "1"
     assert "-Xmx4g" in words
     classpath = words[words.index("-cp") + 1].split(":")
     assert [Path(jar).parent for jar in classpath[:2]] == [scratch / "jars"] * 2

@@ -24,7 +24,7 @@ def test_good_and_rejected_rows_are_written(spark: SparkSession, tmp_path: Path)
     (write,) = result.writes
     assert (write.table, write.mode, result.gate, dict(result.facts)) == ("raw_stock", "replace", None, {})
     assert [tuple(row) for row in write.rows.collect()] == [
-        ("x", 1, str(file), None, None, None),
+        ("x", 1, str(file), 2, None, None),
         ("z", None, str(file), 3, "y,z", "a.b: expected int, found 'y'"),
     ]
     assert write.rows.columns == ["id", "a.b", "_file", "_line", "_record", "_reject"]
