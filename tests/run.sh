@@ -38,5 +38,6 @@ check imports "$home/venv/bin/lint-imports" --no-logo
 check 'fast tests' "$python" -m pytest -m 'not cluster and not long and not postgres' -n 2 --dist loadfile
 # These start clusters and set-ups of their own, so they have the machine to themselves.
 check 'cluster tests' "$python" -m pytest -m 'cluster and not long and not postgres'
+check 'long tests' "$python" -m pytest -m 'long and not postgres'
 
 ((${#failed[@]} == 0)) || { printf 'failed: %s\n' "$(IFS=,; echo "${failed[*]}")"; exit 1; }
