@@ -260,8 +260,8 @@ def run(since: str | None, until: str | None, **given: Any) -> None:
 @click.option("--when", type=click.Path(dir_okay=False, path_type=Path), help="Another policy: YAML as in 'retrain'.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output, and no progress.")
 @click.option("--target", metavar="NAME", help="Which of the file's targets (default: its default one).")
-@click.argument("pipeline", type=click.Path(dir_okay=False))
 @click.argument("action", type=click.Choice(["replay"]))
+@click.argument("pipeline", type=click.Path(dir_okay=False))
 def policy(action: str, pipeline: str, target: str | None, as_json: bool, when: Path | None) -> None:
     """Replay the retraining policy, or another one, over the stored history: what it would have done, and why.
 
