@@ -155,7 +155,8 @@ def finish(session: Session, *, as_json: bool) -> None:
             )
         )
     elif not tally.done:
-        context.progress.say(f"nothing to do: {tally.known} runs are in the ledger already")
+        known = f"{tally.known} runs are in the ledger already" if tally.known else "no interval is due"
+        context.progress.say(f"nothing to do: {known}")
 
 
 def _step(name: str, text: str) -> click.Command:
@@ -238,19 +239,29 @@ def retrain(exit_code: bool, **given: Any) -> None:
 @command("run.py pipelines/flights.yml --from 2013-01 --until 2013-06")
 @click.option("--until", metavar="LABEL", help="The last interval (default: the last complete one, or the file's end).")
 @click.option("--from", "since", metavar="LABEL", help="The first interval (default: the file's start).")
+@click.option("--due", "only_due", is_flag=True, help="Only intervals that are ready now and were never lived.")
 @step_options
-def run(since: str | None, until: str | None, **given: Any) -> None:
+def run(since: str | None, until: str | None, *, only_due: bool, **given: Any) -> None:
     """Live every due step: of one interval, of a range, or of all that the pipeline file names. One Spark session.
 
-    What the ledger has is not done again, so the same command resumes after any interruption."""
+    What the ledger has is not done again, so the same command resumes after any interruption. --due is for schedules:
+    it waits for the rows that come late (`available_after`), and leaves alone what was lived, whatever has changed."""
     if given["interval"] and (since or until):
         raise click.UsageError("give either --interval, or --from and --until")
+    if only_due and (given["interval"] or since or until or given["rerun"]):
+        raise click.UsageError("--due finds the intervals itself: leave out --interval, --from, --until and --rerun")
     with opened(given["pipeline"], given["target"], as_json=given["as_json"], dry_run=given["dry_run"]) as context:
+        from perdure.core.schedule import now
         from perdure.run.flow import Session, due
         from perdure.run.gather import after_run
+        from perdure.run.owed import owed
 
         session = Session(context, rerun=given["rerun"])
-        session.live(list(due(context, since or given["interval"], until or given["interval"])))
+        if only_due:
+            intervals = owed(context.pipeline, context.ledger, now())
+        else:
+            intervals = list(due(context, since or given["interval"], until or given["interval"]))
+        session.live(intervals)
         finish(session, as_json=given["as_json"])
         if not given["as_json"] and not given["dry_run"]:
             after_run(context, changed=bool(session.tally.done))

@@ -84,6 +84,7 @@ _OUTSIDE = (
     "testing/",
     "cli.py",
     "cli_data.py",
+    "cli_operate.py",
     "init.py",
     "init/",
     "run/history.py",
@@ -91,6 +92,8 @@ _OUTSIDE = (
     "run/gather.py",
     "run/reproduce.py",
     "run/replay.py",
+    "run/owed.py",
+    "core/schedule.py",
 )
 
 

@@ -1,0 +1,71 @@
+"""The command lines of the jobs for operations: the schedule."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from perdure.core import pipeline_file, schedule
+
+from .cli import command, pipeline_options
+
+
+@command("schedule.py pipelines/flights.yml --systemd")
+@click.option("--systemd", "kind", flag_value="systemd", help="A service and a timer, with the commands that start it.")
+@click.option("--cron", "kind", flag_value="cron", default="cron", help="Lines for crontab (this is the default).")
+@pipeline_options
+def schedule_(pipeline: str, target: str | None, as_json: bool, kind: str) -> None:
+    """Print the pipeline's schedule, for cron or systemd: `run --due` whenever an interval becomes ready.
+
+    That is at the interval's end and the longest `available_after` later. A run that finds nothing due does nothing;
+    one that was missed or interrupted is made up for by the next. Two never run at once."""
+    loaded = pipeline_file.load(pipeline, target)
+    when = schedule.calendar(loaded)
+    root = Path.cwd()
+    words = ["./spark-submit.sh", "jobs/run.py", pipeline, "--due", *(["--target", target] if target else [])]
+    if as_json:
+        found = {"pipeline": loaded.pipeline, "cron": when.cron, "systemd": when.systemd, "command": words}
+        click.echo(json.dumps(found))
+    else:
+        click.echo((_systemd if kind == "systemd" else _cron)(loaded.pipeline, when, root, " ".join(words)))
+
+
+def _cron(name: str, when: schedule.Calendar, root: Path, run: str) -> str:
+    return f"""\
+# Times are UTC. A cron that doesn't know CRON_TZ (Debian's) takes them for the machine's own: nothing is lost or
+# lived early by that, but a run may find that nothing is due until the next.
+CRON_TZ=UTC
+{when.cron} cd {_quoted(root)} && flock -n .perdure/{name}.lock {run} >>.perdure/{name}.log 2>&1"""
+
+
+def _systemd(name: str, when: schedule.Calendar, root: Path, run: str) -> str:
+    return f"""\
+# ~/.config/systemd/user/perdure-{name}.service
+[Unit]
+Description=Perdure: what is due of {name}
+
+[Service]
+Type=oneshot
+WorkingDirectory={root}
+ExecStart={root}/{run.removeprefix("./")}
+
+# ~/.config/systemd/user/perdure-{name}.timer
+[Unit]
+Description=Perdure: {name} when an interval is ready
+
+[Timer]
+OnCalendar={when.systemd}
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+
+# systemctl --user daemon-reload && systemctl --user enable --now perdure-{name}.timer"""
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path)).replace("%", r"\%")  # cron takes a bare % for a line end
