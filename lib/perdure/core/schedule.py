@@ -1,4 +1,4 @@
-"""When an interval is ready to be lived, and the calendar that says so to cron, systemd and Airflow. All times are UTC."""
+"""When an interval is ready to be lived, and the calendar that says so (cron, systemd, Airflow). All times are UTC."""
 
 from __future__ import annotations
 
