@@ -17,11 +17,12 @@ _STYLES = {"done": "green", "refused": "red", "failed": "bold red"}
 
 
 class Progress:
-    """Prints runs as they end. Thread-safe; quiet when `silent` (then nothing is printed at all)."""
+    """Prints runs as they end. Thread-safe; quiet when `silent`: then only what a gate refused is printed."""
 
     def __init__(self, *, silent: bool = False) -> None:
         """Writes to standard error, so that standard output is the result's."""
         self._console = Console(stderr=True, quiet=silent, soft_wrap=True, highlight=False)
+        self._loud = Console(stderr=True, soft_wrap=True, highlight=False)
         self._lock = threading.Lock()
         self._live = sys.stderr.isatty() and not silent
 
@@ -55,7 +56,11 @@ class Progress:
     def gate(self, gate: GateResult, *, all_lines: bool = False) -> None:
         """The gate's lines that did not hold (or all)."""
         for line in gate.lines if all_lines else gate.failures:
-            self.say(f"          {line}")
+            if gate.passed:
+                self.say(f"          {line}")
+            else:
+                with self._lock:
+                    self._loud.print(escape(f"          {line}"))
 
     def search(self) -> Callable[[Any], None]:
         """A callback for a search's trials: each as it ends, with the best so far."""
