@@ -1,4 +1,4 @@
-"""The command lines of the jobs for operations: the schedule."""
+"""The command lines of the jobs for operations: the schedule, and notebooks of either kind."""
 
 from __future__ import annotations
 
@@ -69,3 +69,24 @@ def _quoted(path: Path) -> str:
     import shlex
 
     return shlex.quote(str(path)).replace("%", r"\%")  # cron takes a bare % for a line end
+
+
+@command("notebook.py notebooks/tour.py")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: beside it, .ipynb or .py.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.argument("notebook", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def notebook_(notebook: Path, output: Path | None, *, force: bool) -> None:
+    """Convert a notebook: Databricks source (.py) to Jupyter (.ipynb), or back, then without its outputs."""
+    from perdure import ipynb
+    from perdure.core.errors import UsageError
+
+    back = notebook.suffix == ".ipynb"
+    goal = output or notebook.with_suffix(".py" if back else ".ipynb")
+    if goal.exists() and not force:
+        raise UsageError(f"{goal} is there already: --force writes over it, --output writes elsewhere")
+    try:
+        text = (ipynb.to_source if back else ipynb.to_ipynb)(notebook.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{notebook}: {error}") from error
+    goal.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {goal}")

@@ -89,7 +89,8 @@ def _bounds(pipeline: Pipeline) -> dict[str, datetime]:
 def _tasks(pipeline: Pipeline, make: Any) -> None:
     def job(name: str, task: str = "", **more: Any) -> Job:
         outlets = [table_asset(pipeline, table) for table in _written(pipeline, name)]
-        return make(task_id=task or name, job=name, outlets=outlets, **more)
+        made: Job = make(task_id=task or name, job=name, outlets=outlets, **more)
+        return made
 
     with TaskGroup("data"):
         data = [job(name, depends_on_past=True) for name in ("ingest", "validate", "featurize")]

@@ -85,6 +85,8 @@ _OUTSIDE = (
     "cli.py",
     "cli_data.py",
     "cli_operate.py",
+    "ipynb.py",
+    "notebook.py",
     "init.py",
     "init/",
     "run/history.py",
