@@ -160,8 +160,8 @@ TEXT = st.text(
 
 
 def test_every_source_has_a_sample() -> None:
-    # A database needs a server: test_postgres.py holds it to the laws.
-    assert {sample.format for sample in SAMPLES} | {"jdbc"} == set(registry.names("perdure.sources"))
+    # A database and a broker are servers: test_postgres.py and test_kafka.py hold them to the laws.
+    assert {sample.format for sample in SAMPLES} | {"jdbc", "kafka"} == set(registry.names("perdure.sources"))
 
 
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)

@@ -50,9 +50,11 @@ class Header:
     reject: str | None = None
 
 
-def parse(lines: Lines, form: Format, header: Header, columns: Mapping[str, str]) -> DataFrame:
-    """`lines` as rows of `columns` (in their declared order), the header's extra ones, and the four that tell of each
-    row's origin."""
+def parse(
+    lines: Lines, form: Format, header: Header, columns: Mapping[str, str], keep: tuple[str, ...] = ()
+) -> DataFrame:
+    """`lines` as rows of `columns` (in their declared order), the header's extra ones, the four that tell of each
+    row's origin, and those of `lines` to `keep`."""
     from pyspark.sql import functions as F
 
     columns = {**columns, **dict.fromkeys(header.extra, "string")}
@@ -85,6 +87,7 @@ def parse(lines: Lines, form: Format, header: Header, columns: Mapping[str, str]
         "_line",
         F.when(rejected, F.col("value")).alias("_record"),
         "_reject",
+        *keep,
     )
 
 

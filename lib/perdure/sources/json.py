@@ -43,7 +43,7 @@ def read(
     parts = []
     for (header, keys), paths in groups.items():
         lines = _lines.lines(spark, paths, config.options)
-        parts.append(_parse.parse(_kept(lines), _format(config, dict(keys)), header, config.columns))
+        parts.append(_parse.parse(_kept(lines), format_of(config, dict(keys)), header, config.columns))
     return _parse.union(parts) if parts else _parse.empty(spark, config.columns)
 
 
@@ -78,8 +78,8 @@ def _kept(lines: _lines.Lines) -> _lines.Lines:
     return replace(lines, rows=lines.rows.where(F.trim(value) != "").withColumn("value", bare))
 
 
-def _format(config: Source, keys: Mapping[str, str]) -> _parse.Format:
-    """`keys`: the key of each column that goes by another than its name."""
+def format_of(config: Source, keys: Mapping[str, str]) -> _parse.Format:
+    """How the column `value` is parsed. `keys`: the key of each column that goes by another than its name."""
     from pyspark.sql import functions as F
 
     options = _parse.parser_options(config.options, config.path)
