@@ -35,8 +35,8 @@ def to_source(notebook: str) -> str:
 
 def _cell(number: int, text: str) -> dict[str, Any]:
     lines = text.strip("\n").split("\n")
-    body, code = "\n".join(lines), {"execution_count": None, "outputs": []}
-    kind, more = "code", code
+    code: dict[str, Any] = {"execution_count": None, "outputs": []}
+    kind, body, more = "code", "\n".join(lines), code
     if all(line.startswith(MAGIC) for line in lines):
         body = "\n".join(line.removeprefix(MAGIC).removeprefix(" ") for line in lines)
         if body.startswith(f"{_MARKDOWN}\n"):
