@@ -10,6 +10,7 @@ from perdure.core import registry
 from perdure.core.errors import UsageError
 from perdure.core.space import Params
 
+from .compiled import Compiled
 from .prepare import Preparation
 
 if TYPE_CHECKING:
@@ -44,10 +45,13 @@ def assemble(preparation: Preparation, rows: DataFrame, encoding: str, model: Tr
     return PipelineModel(stages=[*preparation.stages(rows, encoding), model])
 
 
-def predict(model: Transformer, rows: DataFrame, task: str) -> DataFrame:
+def predict(model: Transformer | Compiled, rows: DataFrame, task: str) -> DataFrame:
     """`rows` with `prediction` (double) and `probability` (double, of class 1; null for regression) added; the
     vectors on the way are dropped. Columns of these names that `rows` has already are replaced."""
     from pyspark.sql import functions as F
+
+    if isinstance(model, Compiled):
+        return model.predict(rows)
 
     plain = rows.drop("prediction", "probability", "rawPrediction", "features")
     scored = model.transform(plain)

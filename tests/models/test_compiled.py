@@ -1,0 +1,73 @@
+"""The compiled form against MLlib's own transform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from perdure.core import registry
+from perdure.models import fitted, prepare
+from perdure.models.compiled import Compiled, NotCompilable, agreement, compiled
+from perdure.testing import families
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+CASES = [(name, task) for name in registry.names("perdure.models")
+         for task in registry.load("perdure.models", name).tasks]
+ODD = """SELECT * FROM VALUES (1001L, NULL, NULL, NULL, NULL), (1002L, double('NaN'), double('NaN'), true, ''),
+    (1003L, double('infinity'), -double('infinity'), false, 'never seen'), (1004L, 1e300D, 0D, true, 'p1'),
+    (1005L, -0D, 1e-320D, false, 'it''s a "\\\\ {0}') AS odd (id, number, holes, flag, place)"""
+
+
+@pytest.mark.parametrize(("name", "task"), CASES)
+def test_predicts_as_mllib_does(spark: SparkSession, tmp_path: Path, name: str, task: str) -> None:
+    model, rows = families.fit(spark, name, task)
+    again = Compiled.from_json(compiled(model, str(tmp_path)).to_json())
+    more = rows.drop("label").unionByName(spark.sql(ODD).selectExpr("id", "number", "CAST(holes AS DOUBLE) holes",
+                                                                   "flag", "place"))
+    found = agreement(fitted.predict(model, more, task), fitted.predict(again, more, task), "id", task)
+    assert found.rows == 405
+    assert found.equal, found
+    assert fitted.predict(again, more, task).schema == fitted.predict(model, more, task).schema
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("count", [63, 64])
+def test_sets_of_many_categories(spark: SparkSession, tmp_path: Path, task: str, count: int) -> None:
+    """64 places fit in the bits of one number, the sign's among them; one more is looked up in a list."""
+    rows = spark.range(0, 1500, 1, 2).selectExpr(
+        "id", f"concat('c', id % {count}) AS place", f"CAST(pmod(xxhash64(id % {count}), 2) AS DOUBLE) AS label",
+        "CAST(id % 10 AS DOUBLE) AS number")
+    places = tuple(f"c{i}" for i in range(count))
+    preparation = prepare.Preparation({"number": 4.0}, (), {"place": places})
+    vectors = preparation.apply(rows, ["index"]).withColumnRenamed("features_index", "features")
+    unfitted: Any = fitted.estimator("random_forest", {"numTrees": 3, "maxDepth": 6}, task, seed=3,
+                                     bins=preparation.bins)
+    model = fitted.assemble(preparation, rows, "index", unfitted.fit(vectors))
+    short = compiled(model, str(tmp_path))
+    assert ("_place_0 IN" in short.value) == (count == 64)
+    unseen = rows.union(spark.sql("SELECT 9999L, 'never seen', 0D, 3D"))
+    found = agreement(fitted.predict(model, unseen, task), short.predict(unseen), "id", task)
+    assert found.equal, found
+
+
+def test_a_difference_is_seen(spark: SparkSession, tmp_path: Path) -> None:
+    model, rows = families.fit(spark, "gbt", "binary")
+    good = compiled(model, str(tmp_path))
+    bad = Compiled(good.statement, good.categories, f"{good.value} + 1e-9D", good.kind, good.trees)
+    found = agreement(good.predict(rows), bad.predict(rows), "id", "binary")
+    assert found.largest > 1e-12
+    assert not found.equal
+    part = rows.where("id < 100")
+    assert not agreement(good.predict(rows), good.predict(part), "id", "binary").equal
+
+
+def test_foreign_stages_are_not_compiled(spark: SparkSession, tmp_path: Path) -> None:
+    from pyspark.ml import PipelineModel
+
+    model, _ = families.fit(spark, "linear_regression", "regression")
+    with pytest.raises(NotCompilable, match="own preparation"):
+        compiled(PipelineModel(stages=model.stages[1:]), str(tmp_path))
