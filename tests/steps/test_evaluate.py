@@ -95,3 +95,24 @@ def test_modes(trained: StepResult, poor: StepResult, parcels: Callable[..., Pip
 def test_a_holdout_without_rows_is_an_error(trained: StepResult, parcels: Callable[..., Pipeline]) -> None:
     with pytest.raises(PerdureError, match="the holdout has none"):
         evaluate(trained.value.holdout.limit(0), candidate=trained.value.model, champion=None, pipeline=parcels())
+
+
+def test_slices_and_fairness_in_the_gate(
+    trained: StepResult, parcels: Callable[..., Pipeline]
+) -> None:
+    model = trained.value
+    rule = {"slice": "town", "minimum_rows": 10}
+    gate = {
+        "slices": [{**rule, "metric": "log_loss", "bound": 0.01},
+                   {**rule, "metric": "log_loss", "bound": 0.01, "minimum_rows": 10**6}],
+        "fairness": [{**rule, "metric": "demographic_parity_difference", "bound": 1.0},
+                     {**rule, "metric": "demographic_parity_difference", "bound": 0.01}],
+    }
+    result = evaluate(model.holdout, candidate=model.model, champion=None, pipeline=parcels(gate=gate))
+    assert result.gate is not None
+    assert [line.passed for line in result.gate.lines] == [False, True, True, False]
+    assert [line.severity for line in result.gate.lines] == ["critical", "info", "critical", "critical"]
+    assert result.gate.lines[0].measured.split(" for ")[1].startswith("t")
+    groups = {group["value"]: group for group in result.facts["fairness"]["town"]["groups"]}
+    assert set(groups) == {"t0", "t1", "t2"}
+    assert groups["t2"]["selection_rate"] > groups["t0"]["selection_rate"] + 0.2

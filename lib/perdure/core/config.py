@@ -165,12 +165,23 @@ class BeatChampion(Section):
     margin: float = 0.0
 
 
+class SliceRule(Section):
+    """A metric's worst value that passes: in every value of a slice column, or between them (fairness)."""
+
+    slice: str = Field(description="a column of the features")
+    metric: str
+    bound: float
+    minimum_rows: int = Field(default=100, ge=1, description="labelled rows below which a value isn't judged")
+
+
 class Gate(Section):
     """What a candidate must show before it serves."""
 
     mode: Literal["enforce", "dry_run", "off"] = "enforce"
     thresholds: dict[str, float] = Field(default={}, description="metric: worst value that passes")
     beat_champion: BeatChampion | None = None
+    slices: tuple[SliceRule, ...] = Field(default=(), description="thresholds that hold in every part of the rows")
+    fairness: tuple[SliceRule, ...] = Field(default=(), description="how unlike groups may be treated (binary)")
 
 
 class BusinessValue(Section):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
-from perdure.core.config import BeatChampion, Pipeline
-from perdure.core.errors import PerdureError
+from perdure.core.config import BeatChampion, Pipeline, SliceRule
+from perdure.core.errors import PerdureError, UsageError
 from perdure.core.gate import GateLine, GateResult, Severity
 from perdure.core.protocols import StepResult
-from perdure.evaluation import expected, measure, scan
+from perdure.evaluation import expected, fairness, measure, scan
 from perdure.evaluation.tally import Estimate, Tally
 from perdure.models.fitted import predict
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from pyspark.ml import Transformer
     from pyspark.sql import DataFrame
 
+    from perdure.models.compiled import Compiled
+
 CANDIDATE, CHAMPION = "candidate", "champion"
 
 
-def evaluate(rows: DataFrame, *, candidate: Transformer, champion: Transformer | None,
+def evaluate(rows: DataFrame, *, candidate: Transformer | Compiled,
+             champion: Transformer | Compiled | None,
              pipeline: Pipeline) -> StepResult:
     """The model gate, and facts: `rows`, for each model the metrics with their 95 % intervals, `improvement` of the
     candidate over the champion, `slices`, `calibration` (binary), and `estimator`: what the candidate's expected
@@ -32,14 +35,14 @@ def evaluate(rows: DataFrame, *, candidate: Transformer, champion: Transformer |
     task = pipeline.model.task
     models = {CANDIDATE: candidate} | ({CHAMPION: champion} if champion is not None else {})
     tallies = scan.tally(scan.side_by_side(_predicted(rows, models, task), {m: f"_{m}" for m in models},
-                                           pipeline.monitor.slices),
+                                           _slices(pipeline)),
                          task=task, paired=champion is not None)
     whole = {tally.model: tally for tally in tallies if tally.slice_key is None}
     if not whole or not whole[CANDIDATE].n:
         raise PerdureError("an evaluation needs rows with labels; the holdout has none. Lengthen train.holdout, or "
                            "wait until labels are available")
     measured = {name: measure.measure(tally, task) for name, tally in whole.items()}
-    gate = GateResult("model", tuple(_lines(pipeline, whole, measured[CANDIDATE])))
+    gate = GateResult("model", (*_lines(pipeline, whole, measured[CANDIDATE]), *_group_lines(pipeline, tallies)))
     facts: dict[str, Any] = {"rows": whole[CANDIDATE].n}
     facts |= {name: _plain(found) for name, found in measured.items()}
     estimator = expected.fit(whole[CANDIDATE], task)
@@ -47,11 +50,12 @@ def evaluate(rows: DataFrame, *, candidate: Transformer, champion: Transformer |
     facts["improvement"] = _improvements(whole, task)
     facts["slices"] = [_slice(tally, task) for tally in tallies if tally.slice_key is not None]
     if task == "binary":
+        facts["fairness"] = {column: _groups(tallies, column) for column in _slices(pipeline)}
         facts["calibration"] = {name: measure.calibration(tally) for name, tally in whole.items()}
     return StepResult(facts=facts, gate=gate)
 
 
-def _predicted(rows: DataFrame, models: Mapping[str, Transformer], task: str) -> DataFrame:
+def _predicted(rows: DataFrame, models: Mapping[str, Transformer | Compiled], task: str) -> DataFrame:
     """`rows` with one column of predictions a model, `_<name>`: no join, the rows are read once."""
     from pyspark.sql import functions as F
 
@@ -78,6 +82,57 @@ def _threshold(name: str, bound: float, task: str, found: Estimate | None, sever
         return GateLine(name, False, "not defined on these rows", f"{sign} {bound:g}", severity)
     passed = found.value <= bound if sign == "<=" else found.value >= bound
     return GateLine(name, passed, _with_interval(found), f"{sign} {bound:g}", severity)
+
+
+def _slices(pipeline: Pipeline) -> list[str]:
+    """The columns to tally by: those that are watched, and those that the gate asks about."""
+    asked = [rule.slice for rule in (*pipeline.gate.slices, *pipeline.gate.fairness)]
+    return list(dict.fromkeys([*pipeline.monitor.slices, *asked]))
+
+
+def _group_lines(pipeline: Pipeline, tallies: Sequence[Tally]) -> list[GateLine]:
+    gate, task = pipeline.gate, pipeline.model.task
+    if gate.mode == "off":
+        return []
+    severity: Severity = "critical" if gate.mode == "enforce" else "warning"
+    lines = [_in_every_slice(rule, task, tallies, severity) for rule in gate.slices]
+    if gate.fairness and task != "binary":
+        raise UsageError(f"gate.fairness is for a binary task; this one is {task}")
+    return lines + [_fair(rule, tallies, severity) for rule in gate.fairness]
+
+
+def _in_every_slice(rule: SliceRule, task: str, tallies: Sequence[Tally], severity: Severity) -> GateLine:
+    """The worst value among the slices that are large enough; with none, nothing is judged."""
+    lower = measure.lower_is_better(rule.metric, task)
+    sign = "<=" if lower else ">="
+    name = f"{rule.metric} for each {rule.slice}"
+    bound = f"{sign} {rule.bound:g} where there are {rule.minimum_rows:,} rows or more"
+    module = measure.metric(rule.metric, task)
+    mine = [tally for tally in tallies
+            if tally.model == CANDIDATE and tally.slice_key == rule.slice and tally.n >= rule.minimum_rows]
+    found = [(estimate.value, tally) for tally in mine if (estimate := module.measure(tally)) is not None]
+    if not found:
+        return GateLine(name, True, "no value has so many rows", bound, "info")
+    worst, tally = (max if lower else min)(found, key=lambda each: each[0])
+    passed = worst <= rule.bound if lower else worst >= rule.bound
+    return GateLine(name, passed, f"{worst:.4f} for {tally.slice_value} ({tally.n:,} rows)", bound, severity)
+
+
+def _fair(rule: SliceRule, tallies: Sequence[Tally], severity: Severity) -> GateLine:
+    lower = fairness.lower_is_fairer(rule.metric)
+    name = f"{rule.metric} of {rule.slice}"
+    bound = f"{'<=' if lower else '>='} {rule.bound:g} among groups of {rule.minimum_rows:,} rows or more"
+    value = fairness.measured(fairness.groups(tallies, CANDIDATE, rule.slice, minimum=rule.minimum_rows)).get(
+        rule.metric)
+    if value is None:
+        return GateLine(name, True, "fewer than two groups have so many rows", bound, "info")
+    return GateLine(name, value <= rule.bound if lower else value >= rule.bound, f"{value:.4f}", bound, severity)
+
+
+def _groups(tallies: Sequence[Tally], column: str) -> dict[str, Any]:
+    found = fairness.groups(tallies, CANDIDATE, column)
+    return {"metrics": fairness.measured(found),
+            "groups": [{"value": each.value, "rows": each.rows, **each.rates} for each in found]}
 
 
 def _beats(rule: BeatChampion, task: str, whole: Mapping[str, Tally], severity: Severity) -> GateLine:
