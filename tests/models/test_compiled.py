@@ -31,7 +31,7 @@ def test_predicts_as_mllib_does(spark: SparkSession, tmp_path: Path, name: str, 
     found = agreement(fitted.predict(model, more, task), fitted.predict(again, more, task), "id", task)
     assert found.rows == 405
     assert found.equal, found
-    assert fitted.predict(again, more, task).schema == fitted.predict(model, more, task).schema
+    assert fitted.predict(again, more, task).dtypes == fitted.predict(model, more, task).dtypes
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
