@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import NAME, Task
 from perdure.core.errors import UsageError
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Duration, Interval
 from perdure.core.registry import did_you_mean
 from perdure.quality.suggest import KNOWN, LONGEST, MANY, SHAPES, ColumnFacts, Kind, entries, shape
@@ -277,7 +278,7 @@ FROM rows
 
 
 def _sql(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else "`" + name.replace("`", "``") + "`"
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else quoted(name)
 
 
 def _suite(name: str, guess: Guess) -> dict[str, Any]:

@@ -24,7 +24,6 @@ class GateLine:
             f"{'ok  ' if self.passed else 'FAIL'} {self.severity:8} {self.rule}: {self.measured} (must be {self.bound})"
         )
 
-
     @property
     def sentence(self) -> str:
         """The outcome as a clause: what was measured, and what it must be."""

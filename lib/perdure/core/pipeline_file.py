@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -276,46 +276,41 @@ def _document_path(loc: tuple[Any, ...], data: Any) -> Iterator[Any]:
             here = here[part]
 
 
+_CONDITIONS: dict[str, type[BaseModel]] = {
+    "~drift": config.Drift,
+    "~realised": config.Realised,
+    "~age": config.Age,
+    "~new_rows": config.NewRows,
+    "~expected": config.Expected,
+    "~data_quality": config.DataQuality,
+    "~new_categories": config.NewCategories,
+    "~of": config.Repeated,
+    "~any": config.AnyOf,
+    "~all": config.AllOf,
+}
+
+
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `loc` knows."""
     section: type[BaseModel] = Pipeline
-    tags: dict[str, type[BaseModel]] = {
-        "drift": config.Drift,
-        "realised": config.Realised,
-        "age": config.Age,
-        "new_rows": config.NewRows,
-        "expected": config.Expected,
-        "data_quality": config.DataQuality,
-        "new_categories": config.NewCategories,
-        "of": config.Repeated,
-        "any": config.AnyOf,
-        "all": config.AllOf,
-    }
-    named: dict[str, type[BaseModel]] = {
-        "targets": config.Target,
-        "sources": config.Source,
-        "schema_changes": config.SchemaChanges,
-        "features": config.Features,
-        "label": config.Label,
-        "model": config.Model,
-        "tune": config.Tune,
-        "train": config.Train,
-        "gate": config.Gate,
-        "beat_champion": config.BeatChampion,
-        "monitor": config.Monitor,
-        "retrain": config.Retrain,
-        "alerts": config.Alerts,
-        "business_value": config.BusinessValue,
-        "budget": config.Budget,
-    }
-    for depth, part in enumerate(loc):
-        if section is config.Retrain or section in tags.values():
-            section = tags.get(str(part).removeprefix("~"), section)
-        elif depth == 0 or part in ("tune", "beat_champion", "schema_changes", "business_value"):
-            section = named.get(str(part), section)
-
+    for part in loc:
+        section = _CONDITIONS.get(str(part)) or _section_below(section, str(part)) or section
     known = [field.alias or name for name, field in section.model_fields.items()]
     return [name for name in known if name not in ("root", "target")]
+
+
+def _section_below(section: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The section that a key of `section` holds, alone or many of them; None for a plain value or a condition."""
+    field = next((field for name, field in section.model_fields.items() if key in (name, field.alias)), None)
+    found = set(_sections(field.annotation)) if field else set()
+    return found.pop() if len(found) == 1 else None
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections(inner)
 
 
 if __name__ == "__main__":

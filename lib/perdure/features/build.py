@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import Pipeline
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Duration, Interval
 from perdure.core.references import view_order
 
@@ -120,4 +121,4 @@ def _keyed(name: str) -> Column:
 def _column(name: str) -> Column:
     from pyspark.sql import functions as F
 
-    return F.col("`" + name.replace("`", "``") + "`")
+    return F.col(quoted(name))

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
@@ -58,7 +59,7 @@ class Compiled:
         from pyspark.sql import functions as F
 
         plain = rows.drop("prediction", "probability", "rawPrediction", "features")
-        kept = [F.col(_quoted(name)) for name in plain.columns]
+        kept = [F.col(quoted(name)) for name in plain.columns]
         prepared = SQLTransformer(statement=self.statement).transform(plain)
         placed = prepared.select("*", *(_place(category).alias(f"_place_{i}")
                                         for i, category in enumerate(self.categories)))
@@ -219,10 +220,6 @@ def _number(value: float) -> str:
     return f"{value!r}D" if value >= 0 else f"({value!r}D)"
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
 @dataclass(frozen=True)
 class Agreement:
     """Two forms of a model on the same rows: rows, those whose class differs, and the largest difference."""
@@ -242,7 +239,7 @@ def agreement(one: DataFrame, other: DataFrame, key: str, task: str) -> Agreemen
     from pyspark.sql import functions as F
 
     value = "probability" if task == "binary" else "prediction"
-    left, right = (side.select(F.col(_quoted(key)).alias("key"), F.col("prediction").alias(f"class_{name}"),
+    left, right = (side.select(F.col(quoted(key)).alias("key"), F.col("prediction").alias(f"class_{name}"),
                                F.col(value).alias(f"value_{name}")) for name, side in (("a", one), ("b", other)))
     gap = F.expr("IF(value_a <=> value_b, 0D, coalesce(abs(value_a - value_b) / greatest(1D, abs(value_a)), "
                  "double('infinity')))")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 
 if TYPE_CHECKING:
     from pyspark.ml import Transformer
@@ -152,15 +153,11 @@ def _kind(kind: DataType) -> str:
     return "text" if isinstance(kind, StringType) else ""
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
 def _number(name: str) -> str:
     # Not-a-number is greater than infinity in Spark's order, so one comparison leaves the finite numbers.
-    number = f"CAST({_quoted(name)} AS DOUBLE)"
+    number = f"CAST({quoted(name)} AS DOUBLE)"
     return f"IF(abs({number}) < double('infinity'), {number}, NULL)"
 
 
 def _text(name: str) -> str:
-    return f"coalesce({_quoted(name)}, '{MISSING}')"
+    return f"coalesce({quoted(name)}, '{MISSING}')"

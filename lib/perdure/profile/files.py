@@ -17,8 +17,10 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perdure.core.identifiers import quoted
+
 from .profile import ALL, Profile, Slice
-from .scan import _SLICE, SLICES, _check_slices, _cut, quoted, scan
+from .scan import _SLICE, SLICES, _check_slices, _cut, scan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perdure.core.errors import UsageError
+from perdure.core.identifiers import quoted
 
 from ._values import counted, finite
 from .profile import ALL, Column, ColumnProfile, Kind, Profile, Slice
@@ -98,11 +99,6 @@ def _kind(data_type: DataType) -> Kind | None:
     if isinstance(data_type, NumericType):
         return "numeric"
     return "categorical" if isinstance(data_type, (StringType, BooleanType)) else None
-
-
-def quoted(name: str) -> str:
-    """The name as SQL takes any."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _canonical(known: Mapping[str, tuple[str, Kind]]) -> list[Any]:

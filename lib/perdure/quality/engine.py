@@ -21,6 +21,8 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from perdure.core.identifiers import quoted
+
 from .metrics import Recorder, Values, columns, condition, sample_size, shaped
 from .scan import KeyCheck, Scan, both, count_where, duplicates, first_values, holds, with_position
 
@@ -68,7 +70,7 @@ class FusedEngine(SparkDFExecutionEngine):
         self._repeated: dict[Any, list[Any]] = {}
         self._save(_RECORD, Recorder(frame.schema))
         # Perdure's own columns (`_file`, ...) are no part of the table that a suite is about.
-        shown = [F.col("`" + name.replace("`", "``") + "`") for name in frame.columns if not name.startswith("_")]
+        shown = [F.col(quoted(name)) for name in frame.columns if not name.startswith("_")]
         self._batch = (frame if where is None else frame.filter(where)).select(*shown)
         self._save(_BATCH, self._batch)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from perdure.core.identifiers import quoted
+
 from .scan import KeyCheck, Scan
 from .suggest import KNOWN, LONGEST, MANY, SHAPES, ColumnFacts, Kind
 
@@ -41,7 +43,7 @@ def _kind(sql: str) -> Kind | None:
 
 
 def _named(name: str) -> Column:
-    return F.col("`" + name.replace("`", "``") + "`")
+    return F.col(quoted(name))
 
 
 def _number(name: str) -> Column:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from perdure.core.identifiers import quoted
+
 from .facts import facts
 from .suggest import bound, entries
 from .suites import Entry
@@ -41,7 +43,7 @@ def suggest(
     is looked at. An entry's `confidence` is the share of rows that it holds for, at least, with 95 % certainty, told
     from the held-out rows alone."""
     # By all of the frame's columns, with the rows' own places where it has them: equal values mustn't stay together.
-    every = [F.col("`" + one.replace("`", "``") + "`") for one in rows.columns]
+    every = [F.col(quoted(one)) for one in rows.columns]
     place = F.pmod(F.xxhash64(F.lit(_SEED), *every), 1_000_000)
     taken = rows.where(place < round(share * 1_000_000)) if share < 1 else rows
     train, test = taken.where(place % _PARTS != 0), taken.where(place % _PARTS == 0)

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from perdure.core import registry
 from perdure.core.config import Source
 from perdure.core.errors import DataGateRefused, PerdureError, UsageError
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import RunRecord
@@ -234,7 +235,7 @@ def _rules(config: Any) -> Any:
 def _named(name: str) -> Any:
     from pyspark.sql import functions as F
 
-    return F.col("`" + name.replace("`", "``") + "`")
+    return F.col(quoted(name))
 
 
 def _text(name: str, kind: str, *, typed: bool) -> Any:

@@ -8,6 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from perdure.core.errors import SourceError
+from perdure.core.identifiers import quoted
 
 from ._lines import Lines, Options
 
@@ -106,11 +107,6 @@ def union(parts: list[DataFrame]) -> DataFrame:
 def ddl(columns: Mapping[str, str]) -> str:
     """Columns as SQL declares them; names may hold anything."""
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-
-
-def quoted(name: str) -> str:
-    """A column name as an SQL identifier."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def parser_options(options: Options, where: str, **ours: str) -> dict[str, str]:

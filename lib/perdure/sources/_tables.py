@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from perdure.core.config import Source
 from perdure.core.errors import SourceError
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.record import FileVersion
 
-from . import _drift, _parse
+from . import _drift
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -64,7 +65,7 @@ class Span:
 
         if self.since is None or self.until is None:
             return None
-        time = F.col(_parse.quoted(column))
+        time = F.col(quoted(column))
         within = (time >= F.lit(self.since)) & (time < F.lit(self.until))
         return within | time.isNull() if self.first else within
 
@@ -86,9 +87,9 @@ def version(rows: DataFrame, span: Span, config: Source, changed: str | None) ->
     from pyspark.sql import functions as F
 
     if changed is not None:
-        told = F.max(F.unix_millis(F.col(_parse.quoted(changed)).cast("timestamp")))
+        told = F.max(F.unix_millis(F.col(quoted(changed)).cast("timestamp")))
     else:
-        told = F.bit_xor(F.xxhash64(*(F.col(_parse.quoted(name)) for name in rows.columns)))
+        told = F.bit_xor(F.xxhash64(*(F.col(quoted(name)) for name in rows.columns)))
     found = rows.agg(F.count(F.lit(1)), told).collect()[0]
     return FileVersion(str(span), int(found[0]), int(found[1] or 0))
 
@@ -104,7 +105,7 @@ def declared(rows: DataFrame, span: Span, config: Source, changes: list[_drift.C
     types = {field.name: field.dataType.simpleString() for field in rows.schema.fields}
     added = {name: kind for name, kind in types.items() if name not in config.columns}
     agreed = _drift.agree(_drift.Found(span.place, 1, tuple(types), added, ordered=False), config, changes)
-    there = {new: F.col(_parse.quoted(old)) for new, old in zip(agreed.names, types, strict=True)}
+    there = {new: F.col(quoted(old)) for new, old in zip(agreed.names, types, strict=True)}
     columns = {**config.columns, **{name: types[name] for name in agreed.extra}}
     reasons = [F.lit(agreed.reject).cast("string")]
     for name, kind in config.columns.items():
@@ -118,6 +119,6 @@ def declared(rows: DataFrame, span: Span, config: Source, changes: list[_drift.C
           for name, kind in columns.items()),
         F.lit(span.place).alias("_file"),
         F.lit(None).cast("bigint").alias("_line"),
-        F.when(reject.isNotNull(), F.to_json(F.struct(*map(_parse.quoted, rows.columns)))).alias("_record"),
+        F.when(reject.isNotNull(), F.to_json(F.struct(*map(quoted, rows.columns)))).alias("_record"),
         reject.alias("_reject"),
     )  # fmt: skip

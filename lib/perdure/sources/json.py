@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from perdure.core.config import Source
 from perdure.core.errors import SourceError
+from perdure.core.identifiers import quoted
 
 from . import _drift, _heads, _lines, _parse
 from ._lines import option, truthy
@@ -88,7 +89,7 @@ def format_of(config: Source, keys: Mapping[str, str]) -> _parse.Format:
     def parsed(schema: str) -> Column:
         own = schema
         for name, key in keys.items():
-            own = own.replace(f"{_parse.quoted(name)} ", f"{_parse.quoted(key)} ")
+            own = own.replace(f"{quoted(name)} ", f"{quoted(key)} ")
         return F.from_json(value, own, options).cast(f"struct<{schema}>") if keys else F.from_json(value, own, options)
 
     return _parse.Format(parsed, parsed, _problem(value), F.lit(None).cast("string"), "not valid JSON")

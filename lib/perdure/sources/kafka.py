@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from perdure.core.config import Source
 from perdure.core.errors import SourceError
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.pipeline_file import resolve_secrets
 from perdure.core.record import FileVersion
@@ -153,7 +154,7 @@ def _with_meta(parsed: DataFrame, config: Source, meta: Mapping[str, str]) -> Da
         reasons.append(F.when(deleted, F.lit("a tombstone (no value): declare a column for the option 'deleted'")))
     reject = F.coalesce(*reasons)
     return parsed.select(
-        *(taken[name].alias(name) if name in taken else _parse.quoted(name) for name in config.columns),
+        *(taken[name].alias(name) if name in taken else quoted(name) for name in config.columns),
         "_file",
         "_line",
         F.when(reject.isNotNull(), F.coalesce("_record", F.to_json(F.struct(key.alias("key"))))).alias("_record"),

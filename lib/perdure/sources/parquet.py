@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from perdure.core.config import Source
 from perdure.core.errors import SourceError
+from perdure.core.identifiers import quoted
 
 from . import _drift, _parse
 from ._errors import explain
@@ -73,7 +74,7 @@ def _part(
     name = F.col("_metadata.file_path")
     if all(is_local(path) for path in paths):
         name = F.regexp_replace(F.url_decode(F.replace(name, F.lit("+"), F.lit("%2B"))), "^file:/+", "/")
-    there = {new: F.col(_parse.quoted(old)) for new, old in zip(agreed.names, found, strict=True)}
+    there = {new: F.col(quoted(old)) for new, old in zip(agreed.names, found, strict=True)}
     columns = {**config.columns, **agreed.extra}
     return rows.select(
         *(_value(there.get(column), kind).alias(column) for column, kind in columns.items()),

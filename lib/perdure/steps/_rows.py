@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from perdure.core.identifiers import quoted
+
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
@@ -18,7 +20,7 @@ judged."""
 
 def named(name: str) -> Column:
     """A column by its literal name, dots and spaces included."""
-    return F.col("`" + name.replace("`", "``") + "`")
+    return F.col(quoted(name))
 
 
 def own(name: str) -> bool:
