@@ -10,11 +10,12 @@ from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perdure.core.config import NAME, Task
+from perdure.core.config import Task
 from perdure.core.errors import UsageError
 from perdure.core.identifiers import quoted
 from perdure.core.interval import Duration, Interval
 from perdure.core.registry import did_you_mean
+from perdure.core.section import NAME
 from perdure.quality.suggest import KNOWN, LONGEST, MANY, SHAPES, ColumnFacts, Kind, entries, shape
 
 if TYPE_CHECKING:

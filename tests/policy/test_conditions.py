@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from perdure.core.config import Retrain, Train, parts
+from perdure.core.conditions import Retrain, parts
+from perdure.core.config import Train
 from perdure.policy.retrain import ChampionFacts, Decision, Evidence, Part, decide
 
 TRAIN = Train.model_validate({"window": "4 months", "holdout": "1 month"})

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.core.config import Retrain, Train
+from perdure.core.conditions import Retrain
+from perdure.core.config import Train
 from perdure.core.interval import Duration
 from perdure.policy.conditions import judge
 from perdure.policy.evidence import worsened

@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, Union
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainSerializer,
-    Tag,
-    WithJsonSchema,
-)
+from pydantic import Field
 
-from .interval import Duration, parse_time
+from .conditions import Retrain
+from .interval import Duration
+from .section import Name, Section, Span, SqlType, Time
 
 Task = Literal["binary", "regression"]
-NAME = r"^[a-z][a-z0-9_]*$"
-SQL_TYPE = (
-    r"^(boolean|tinyint|smallint|int|integer|bigint|long|float|double|string|date|timestamp|binary"
-    r"|decimal\(\d+, ?\d+\))$"
-)
-
-
-def _duration(value: object) -> Duration:
-    return value if isinstance(value, Duration) else Duration.parse(str(value))
-
-
-def _time(value: object) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    try:
-        return parse_time(str(value))
-    except Exception as error:
-        raise ValueError(str(error)) from error
-
-
-Span = Annotated[
-    Duration,
-    BeforeValidator(_duration),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s+(minute|hour|day|week|month|year)s?\s*$"}),
-]
-Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema({"type": ["string", "integer"]})]
-Name = Annotated[str, Field(pattern=NAME)]
-SqlType = Annotated[str, Field(pattern=SQL_TYPE)]
-
-
-class Section(BaseModel):
-    """A part of the pipeline file: frozen, and closed to keys that it doesn't know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, arbitrary_types_allowed=True)
 
 
 class Target(Section):
@@ -204,143 +160,6 @@ class Monitor(Section):
         default={}, description="drift statistic: fixed threshold, instead of one from the reference's own intervals"
     )
     business_value: BusinessValue | None = Field(default=None, description="adds the metric business_value (binary)")
-
-
-class Drift(Section):
-    """At least `columns` features whose `drift` statistic is above the bound in the interval."""
-
-    drift: str = Field(description="a drift statistic, such as population_stability_index")
-    above: float | None = Field(default=None, description="default: each feature's own, for monitor.false_alarms")
-    columns: int = Field(1, ge=1)
-
-
-class Realised(Section):
-    """A realised metric worse by `worse_by` than the champion's on its own holdout (0.05 is five per cent); with
-    `slice`, in any value of that slice column. Below `minimum_coverage` labels it isn't judged."""
-
-    realised: str
-    worse_by: float = Field(gt=0)
-    slice: str | None = Field(default=None, description="one of monitor.slices (the pipeline's metric only)")
-    minimum_coverage: float = Field(default=0.0, ge=0, le=1, description="share of rows whose label must be known")
-
-
-class Expected(Section):
-    """A metric expected, before labels, to be worse by `worse_by` than the champion's on its own holdout; with `slice`,
-    in any value of that slice column."""
-
-    expected: str
-    worse_by: float = Field(gt=0)
-    slice: str | None = Field(default=None, description="one of monitor.slices (the pipeline's metric only)")
-
-
-class DataQuality(Section):
-    """More than this share of the interval's rows went to quarantine."""
-
-    data_quality: float = Field(ge=0, lt=1)
-
-
-class NewCategories(Section):
-    """In any feature more than this share of the rows has a category that the training never saw."""
-
-    new_categories: float = Field(ge=0, lt=1)
-
-
-class Age(Section):
-    """The champion's training data ended longer ago than this."""
-
-    age: Span
-
-
-class NewRows(Section):
-    """This many labelled rows have come since the champion's training data ended."""
-
-    new_rows: int = Field(ge=1)
-
-
-class AnyOf(Section):
-    """Due when one of them is."""
-
-    any: tuple[Condition, ...] = Field(min_length=1)
-
-
-class AllOf(Section):
-    """Due when all of them are."""
-
-    all: tuple[Condition, ...] = Field(min_length=1)
-
-
-class Repeated(Section):
-    """The condition held in at least `times` of the `last` intervals, this one included."""
-
-    of: Condition
-    times: int = Field(ge=1)
-    last: int = Field(ge=1, le=100)
-
-
-class Budget(Section):
-    """At most so many trainings in any time as long as `per`."""
-
-    trainings: int = Field(ge=1)
-    per: Span
-
-
-_CONDITIONS = (
-    "drift", "realised", "expected", "data_quality", "new_categories", "age", "new_rows", "of", "any", "all",
-)  # fmt: skip
-_EXPECTED = f"expected a condition: one of {', '.join(_CONDITIONS)}"
-
-
-def _condition_tag(value: Any) -> str | None:
-    """The tag of the condition that `value` is; `~` marks it as no key of the document."""
-    if isinstance(value, str):
-        return "~word"
-    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
-    return next((f"~{name}" for name in _CONDITIONS if name in keys), None)
-
-
-_Tagged: TypeAlias = Union[  # noqa: UP007
-    Annotated[Drift, Tag("~drift")],
-    Annotated[Realised, Tag("~realised")],
-    Annotated[Expected, Tag("~expected")],
-    Annotated[DataQuality, Tag("~data_quality")],
-    Annotated[NewCategories, Tag("~new_categories")],
-    Annotated[Age, Tag("~age")],
-    Annotated[NewRows, Tag("~new_rows")],
-    Annotated[Repeated, Tag("~of")],
-    Annotated[AnyOf, Tag("~any")],
-    Annotated[AllOf, Tag("~all")],
-]
-_Choice = Discriminator(_condition_tag, custom_error_type="condition", custom_error_message=_EXPECTED)
-Condition = Annotated[_Tagged, _Choice]
-When = Annotated[
-    Annotated[Literal["never", "always"], Tag("~word")] | _Tagged,
-    Discriminator(_condition_tag, custom_error_type="condition", custom_error_message=f"{_EXPECTED}, never, always"),
-]
-Repeated.model_rebuild()
-AnyOf.model_rebuild()
-AllOf.model_rebuild()
-
-
-class Retrain(Section):
-    """When the model is trained anew; the first training comes as soon as there is enough history."""
-
-    when: When = "never"
-    cooldown: int = Field(default=0, ge=0, description="intervals that must pass after a training")
-    minimum_rows: int = Field(default=0, ge=0, description="labelled rows that the window must hold")
-    budget: Budget | None = None
-
-
-def parts(condition: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """A condition and all within it, each with its place in the document (`any`, 0, `of`, ...)."""
-    yield (), condition
-    inner: list[tuple[tuple[str | int, ...], Any]] = []
-    if isinstance(condition, Repeated):
-        inner.append((("of",), condition.of))
-    for kind in ("any", "all"):
-        inner += [((kind, index), each) for index, each in enumerate(getattr(condition, kind, None) or ())]
-    for where, each in inner:
-        for deeper, found in parts(each):
-            yield (*where, *deeper), found
 
 
 class Alerts(Section):

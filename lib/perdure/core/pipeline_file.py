@@ -12,7 +12,7 @@ from typing import Any, ClassVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from . import config
+from .conditions import CONDITIONS
 from .config import Pipeline
 from .errors import PipelineFileError, UsageError
 from .references import problems_of
@@ -276,25 +276,12 @@ def _document_path(loc: tuple[Any, ...], data: Any) -> Iterator[Any]:
             here = here[part]
 
 
-_CONDITIONS: dict[str, type[BaseModel]] = {
-    "~drift": config.Drift,
-    "~realised": config.Realised,
-    "~age": config.Age,
-    "~new_rows": config.NewRows,
-    "~expected": config.Expected,
-    "~data_quality": config.DataQuality,
-    "~new_categories": config.NewCategories,
-    "~of": config.Repeated,
-    "~any": config.AnyOf,
-    "~all": config.AllOf,
-}
-
-
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `loc` knows."""
     section: type[BaseModel] = Pipeline
     for part in loc:
-        section = _CONDITIONS.get(str(part)) or _section_below(section, str(part)) or section
+        tag, key = str(part).startswith("~"), str(part).removeprefix("~")
+        section = (CONDITIONS.get(key) if tag else _section_below(section, key)) or section
     known = [field.alias or name for name, field in section.model_fields.items()]
     return [name for name in known if name not in ("root", "target")]
 

@@ -12,7 +12,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from . import registry
-from .config import Pipeline, Source, parts
+from .conditions import parts
+from .config import Pipeline, Source
 from .errors import UsageError
 
 Problem = tuple[tuple[Any, ...], str]

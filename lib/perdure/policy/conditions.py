@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from perdure.core.config import (
+from perdure.core.conditions import (
     Age,
     AllOf,
     AnyOf,

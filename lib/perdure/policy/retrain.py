@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from perdure.core.config import Retrain, Train
+from perdure.core.conditions import Retrain
+from perdure.core.config import Train
 from perdure.core.gate import GateLine
 
 from .conditions import Verdict, judge

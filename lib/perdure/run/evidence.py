@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from perdure.core.config import Pipeline, Repeated, Retrain, parts
+from perdure.core.conditions import Repeated, Retrain, parts
+from perdure.core.config import Pipeline
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 from perdure.io.ledger import Ledger

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perdure.core import registry
-from perdure.core.config import Drift as DriftCondition
-from perdure.core.config import Realised, parts
+from perdure.core.conditions import Drift as DriftCondition
+from perdure.core.conditions import Realised, parts
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import RunRecord

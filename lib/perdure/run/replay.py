@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perdure.core.config import Pipeline, Retrain
+from perdure.core.conditions import Retrain
+from perdure.core.config import Pipeline
 from perdure.core.errors import UsageError
 from perdure.core.interval import Interval
 from perdure.io.ledger import Ledger
