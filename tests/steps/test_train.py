@@ -77,7 +77,9 @@ def test_nothing_stays_cached_and_jobs_are_few(
     before = set(cached())
     model = {"task": "regression", "families": ["linear_regression"], "tune": {"trials": 1}}
     with count_jobs(spark) as count:
-        train(features, labels, pipeline=parcels(model=model), cut=CUT)
+        done = train(features, labels, pipeline=parcels(model=model), cut=CUT)
+    assert len(set(cached()) - before) == 1  # the training rows, for what follows
+    done.value.release()
     assert set(cached()) == before
     # Linear regression is solved in two jobs a fit; the rest is preparation, measuring and importance.
     assert count.jobs <= 30

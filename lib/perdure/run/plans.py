@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from perdure.core.config import Pipeline, Source
 from perdure.core.errors import PerdureError, SourceError
 from perdure.core.interval import Interval
 from perdure.core.pipeline_file import resolve_secrets
-from perdure.core.protocols import Read, StepResult
+from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON, FileVersion, fingerprint
 from perdure.sources import _files
 from perdure.sources._drift import Change
@@ -236,6 +237,12 @@ def train(context: Context, interval: Interval) -> Plan:
         progress = context.progress.search()
         return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=progress)
 
+    def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
+        try:
+            return finish_training(context, interval, result, run_id)
+        finally:
+            result.value.release()
+
     # Not all of `monitor`: a rate of false alarms makes no other model.
     config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": list(pipeline.monitor.slices)}
     return Plan(
@@ -244,7 +251,7 @@ def train(context: Context, interval: Interval) -> Plan:
         config,
         call,
         reads=_rows(pipeline, pipeline.train.window.before(cut), cut),
-        finish=lambda result, run_id: finish_training(context, interval, result, run_id),
+        finish=finish,
     )
 
 

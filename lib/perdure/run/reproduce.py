@@ -44,6 +44,7 @@ def reproduce(context: Context, version: str, *, as_json: bool = False) -> bool:
     inputs = _pinned(context, record, plan.reads)
     context.progress.say(f"training v{version} again: {record.interval}, run {record.run_id[:12]}")
     trained = plan.call(inputs, record.run_id).value
+    trained.release()
     stored = context.tracking.load(version)
     found = _compare(context, trained.model, stored, trained.holdout)
     equal = found.rows > 0 and found.different == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from perdure.core.interval import Interval
@@ -19,9 +20,10 @@ def finish_training(
     """Registers the model once a run id and gives its version, with the reference profile's rows to write."""
     from perdure.steps.reference import reference
 
-    trained = result.value
-    version = context.tracking.log_training(_log(context, interval, result, run_id))
-    profiled = reference(trained.rows, pipeline=context.pipeline)
+    with ThreadPoolExecutor(1) as beside:  # storing a model waits for files, profiling its rows for processors
+        stored = beside.submit(context.tracking.log_training, _log(context, interval, result, run_id))
+        profiled = reference(result.value.rows, pipeline=context.pipeline)
+        version = stored.result()
     facts = {"model_version": version.version, "tracking_run": version.tracking_run, **profiled.facts}
     return facts, profiled.writes
 

@@ -41,7 +41,8 @@ Progress = Callable[[Trial], None]
 class TrainedModel:
     """A fitted model, what it was made of, and the rows it must be judged on.
 
-    `columns`: feature name to SQL type. `training` and `holdout`: key, event time, features and `label`, lazy."""
+    `columns`: feature name to SQL type. `training` and `holdout`: key, event time, features and `label`, lazy; the
+    training rows are cached until `release`."""
 
     model: PipelineModel
     family: str
@@ -61,6 +62,10 @@ class TrainedModel:
         reference profile is made of. Lazy."""
         return fitted.predict(self.model, self.training, self.task)
 
+    def release(self) -> None:
+        """Drops the cached training rows; they can still be read, anew."""
+        self.training.unpersist()
+
 
 @dataclass(frozen=True)
 class _Extent:
@@ -72,12 +77,14 @@ class _Extent:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The training rows as vectors, cached: `label`, `features_<encoding>`, and flags `judging` (validation part) and
-    `sampled` (seen by the search)."""
+    """The training rows, cached: `rows` as they are; `vectors` with `label` and `features_<encoding>`; `search` as
+    vectors too, those that the search sees, with the flag `judging` (validation part)."""
 
+    rows: DataFrame
     vectors: DataFrame
+    search: DataFrame
     preparation: prepare.Preparation
-    rows: int
+    count: int
 
 
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
@@ -87,7 +94,8 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
 
     `features` and `labels`: those tables over [cut - window, cut) at least. `progress` is called with each Trial as it
     ends. Raises PerdureError when there are no rows to train on, a binary label holds one class only or something
-    else than 0 and 1, a key occurs twice, or every trial fails. Nothing stays cached."""
+    else than 0 and 1, a key occurs twice, or every trial fails. Only `value.training` stays cached, until it is
+    released."""
     since, until = pipeline.train.window.before(cut), pipeline.train.holdout.before(cut)
     known = labels.where(between(pipeline.features.event_time, since, until) & _known(cut))
     training = _labelled(features, known, pipeline, since, until)
@@ -99,8 +107,8 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         last = _fit(data, winner.family, winner.params, pipeline, data.vectors)
         leans = fitted.importance(last, data.preparation.slots(encoding), _vectors(data.vectors, encoding))
         model = fitted.assemble(data.preparation, training, encoding, last)
-    value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.rows,
-                         since, until, training, holdout(features, labels, pipeline=pipeline, cut=cut))
+    value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.count,
+                         since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut))
     return StepResult(facts=_facts(value, winner, leans, fitted.sizes(last), cut), value=value)
 
 
@@ -168,33 +176,37 @@ def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: dateti
 
 @contextmanager
 def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, extent: _Extent) -> Iterator[_Prepared]:
-    """Two caches: the joined rows while the preparation is learnt from them, then the vectors until the block ends.
+    """Three caches: the joined rows, which stay unless the block raises; their vectors, and those of the search, until
+    it ends.
 
     Rows are placed by their key and ordered by it, so that every fit sees the same rows in the same order."""
     from pyspark.sql import functions as F
 
-    key, time = pipeline.features.key, pipeline.features.event_time
+    key, time, tune = pipeline.features.key, pipeline.features.event_time, pipeline.model.tune
     partitions = max(2, math.ceil(extent.rows / ROWS_A_PARTITION))
-    raw = training.repartition(partitions, F.col(f"`{key}`")).sortWithinPartitions(F.col(f"`{key}`")).persist()
+    rows = training.repartition(partitions, F.col(f"`{key}`")).sortWithinPartitions(F.col(f"`{key}`")).persist()
+    caches = []
     try:
-        _check(raw, pipeline)
-        preparation = prepare.fit(raw, columns)
+        _check(rows, pipeline)
+        preparation = prepare.fit(rows, columns)
         encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
-        judging = F.col(f"`{time}`") >= at(extent.split)
-        sampled = F.pmod(F.xxhash64(F.col(f"`{key}`")), F.lit(SAMPLE_STEPS)) < F.lit(
-            math.ceil(pipeline.model.tune.sample * SAMPLE_STEPS))
         label = F.col("label").alias("label", metadata=_label_metadata(pipeline.model.task))
-        vectors = preparation.apply(raw, encodings).select(
-            label, judging.alias("judging"), sampled.alias("sampled"), *(f"features_{name}" for name in encodings))
-        vectors = vectors.persist()
-        try:
-            rows = vectors.count()
-            raw.unpersist()
-            yield _Prepared(vectors, preparation, rows)
-        finally:
-            vectors.unpersist()
+        seen = F.pmod(F.xxhash64(F.col(f"`{key}`")), F.lit(SAMPLE_STEPS)) < math.ceil(tune.sample * SAMPLE_STEPS)
+        prepared = preparation.apply(rows, encodings).select(
+            label, (F.col(f"`{time}`") >= at(extent.split)).alias("judging"), seen.alias("seen"),
+            *(f"features_{name}" for name in encodings))
+        caches += [prepared.persist()]
+        # Trials run side by side: each needs no more tasks than its rows are worth.
+        few = max(1, math.ceil(extent.rows * tune.sample / ROWS_A_PARTITION))
+        search = prepared.where("seen").coalesce(few) if tune.sample < 1 else prepared
+        caches += [search.persist()]
+        yield _Prepared(rows, prepared, search, preparation, prepared.count())
+    except BaseException:
+        rows.unpersist()
+        raise
     finally:
-        raw.unpersist()
+        for cache in caches:
+            cache.unpersist()
 
 
 def _label_metadata(task: str) -> dict[str, Any]:
@@ -235,8 +247,7 @@ def _search(data: _Prepared, pipeline: Pipeline, progress: Progress | None) -> l
     from pyspark.sql import functions as F
 
     task, tune = pipeline.model.task, pipeline.model.tune
-    seen = data.vectors.where("sampled") if tune.sample < 1 else data.vectors
-    learning, judging = seen.where(~F.col("judging")), seen.where("judging")
+    learning, judging = data.search.where(~F.col("judging")), data.search.where("judging")
     sign = 1.0 if measure.lower_is_better(pipeline.metric, task) else -1.0
 
     def objective(name: str, params: Params) -> tuple[float, Mapping[str, float]]:
