@@ -110,6 +110,11 @@ def test_both_predictions_are_kept_and_apart(opened: Opened) -> None:
         models = the(context, "performance", 4).facts["models"]
         assert {version: found["rows"] for version, found in models.items()} == {"1": ROWS, "2": ROWS}
         assert models["2"]["metrics"]["log_loss"] > 1.5 * models["1"]["metrics"]["log_loss"]
+        whole, *slices = the(context, "rollout", 4).facts["disagreement"]
+        assert (whole["slice_key"], whole["rows"]) == (None, ROWS)
+        assert whole["other_class"] > 0.5
+        assert {found["slice_key"] for found in slices} == {"town"}
+        assert sum(found["rows"] for found in slices) == ROWS
         watched = the(context, "monitor", 4).facts
         assert (watched["rows"], watched["model_version"]) == (ROWS, "1")
         aliases = context.tables.read(Read("alias_history")).orderBy("at").collect()

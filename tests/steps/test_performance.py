@@ -26,7 +26,8 @@ LATER = datetime(2024, 2, 1, tzinfo=timezone.utc)
 @pytest.fixture(scope="module")
 def log(features: DataFrame, trained: StepResult, poor: StepResult, parcels: Callable[..., Pipeline]) -> DataFrame:
     champion, challenger = Scorer(trained.value.model, "1"), Scorer(poor.value.model, "2")
-    return score(features, champion=champion, challenger=challenger, pipeline=parcels()).writes[0].rows.localCheckpoint()
+    found = score(features, champion=champion, challenger=challenger, pipeline=parcels())
+    return found.writes[0].rows.localCheckpoint()
 
 
 def test_realised_metrics_of_each_version_and_slice(

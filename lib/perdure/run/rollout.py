@@ -1,7 +1,7 @@
 """The plans of a rollout: a challenger's next step by policy, and every change that is made by hand.
 
-They read records, not data. Each decision takes effect at the end of its interval, goes into `decisions`, and where
-it changes who serves into `alias_history` too.
+They decide by records; the interval's predictions are read only to tell where the two disagree. Each decision takes
+effect at the end of its interval, goes into `decisions`, and where it changes who serves into `alias_history` too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from perdure.core.config import Pipeline
 from perdure.core.errors import UsageError
 from perdure.core.interval import Interval
-from perdure.core.protocols import StepResult, Write
+from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON, RunRecord
 from perdure.policy.rollout import Seen, Side, decide
 
@@ -70,7 +70,19 @@ def rollout(context: Context, interval: Interval, challenger: Challenger) -> Pla
     facts |= {"evidence": verdict.evidence, "effective_from": interval.end.isoformat()}
     config = {"rollout": plain(pipeline.rollout), "metric": metric_of(pipeline)}
     identity = [challenger.to_dict(), champion.train.run_id, *(record.run_id for record in used)]
-    return _plan(context, interval, facts, config, identity)
+    wanted = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
+    reads = (wanted, replace(wanted, table="features"))
+    plan = _plan(context, interval, facts, config, identity)
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.rollout import disagreement
+
+        apart = disagreement(inputs["predictions"], inputs["features"], champion=champion.version,
+                             challenger=challenger.version, pipeline=pipeline)
+        result = plan.call(inputs, run_id)
+        return replace(result, facts={**result.facts, "disagreement": apart})
+
+    return replace(plan, call=call, reads=reads, latest_only=("predictions",))
 
 
 def by_hand(context: Context, interval: Interval, action: str, version: str | None, why: str) -> Plan:
