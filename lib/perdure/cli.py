@@ -198,38 +198,29 @@ alert = _step(
 train = _step("train", """Search and fit a candidate on what was known at the interval's end; track it in MLflow.""")
 
 
-def _gated(name: str, text: str) -> click.Command:
-    @step_options
-    def run(**given: Any) -> None:
-        session = run_step(name, **given)
-        last = next((r for r in reversed(session.context.ledger.records) if r.step == "evaluate"), None)
-        if last is not None and last.status == "refused" and not given["dry_run"]:
-            raise ModelGateRefused(f"the candidate of {last.interval} did not pass its gate; the champion stays")
-
-    run.__doc__ = text
-    run.__name__ = name
-    return command(f"{name}.py pipelines/flights.yml --interval 2013-04")(run)
-
-
-evaluate = _gated(
-    "evaluate",
+@command("evaluate.py pipelines/flights.yml --interval 2013-04")
+@step_options
+def evaluate(**given: Any) -> None:
     """Hold the interval's candidate against thresholds and the champion, on the same holdout.
 
-    Exit code 4 when its gate refuses.""",
-)
-deploy = _gated(
-    "deploy",
-    """Put the interval's candidate into service when its gate passed; the alias champion moves.
+    Exit code 4 when its gate refuses."""
+    raise_if_refused(run_step("evaluate", **given), dry_run=given["dry_run"])
 
-    Exit code 4 when its gate refused.""",
-)
+
+def raise_if_refused(session: Session, *, dry_run: bool) -> None:
+    """Raises ModelGateRefused when the newest candidate did not pass its gate."""
+    last = session.context.ledger.latest("evaluate")
+    if last is not None and last.status == "refused" and not dry_run:
+        raise ModelGateRefused(f"the candidate of {last.interval} did not pass its gate; the champion stays")
 
 
 @command("retrain.py pipelines/flights.yml --interval 2013-04")
 @click.option("--exit-code", is_flag=True, help="Only decide; exit with 10 when a training is due.")
 @step_options
 def retrain(exit_code: bool, **given: Any) -> None:
-    """Decide from the policy and the evidence whether a training is due, and why; train to deploy when it is."""
+    """Decide from the policy and the evidence whether a training is due, and why; train to deploy when it is.
+
+    Where a challenger is being rolled out, its next step is decided first."""
     session = run_step("decide" if exit_code else "retrain", **given)
     last: RunRecord | None = session.context.ledger.latest("retrain", interval=given["interval"])
     if exit_code and last is not None and last.facts.get("decision") == "train":
@@ -328,14 +319,20 @@ def report(pipeline: str, target: str | None, as_json: bool, kind: str, output: 
 
 
 @command("history.py pipelines/flights.yml --step train")
+@click.option("--champion-at", "moment", metavar="TIME", help="Which version served at a time: 2013-05-03, ...")
 @click.option("--run", "run_id", metavar="ID", help="One run in full, by its id or the beginning of it.")
 @click.option("--status", type=click.Choice(["done", "refused", "failed"]))
 @click.option("--interval", metavar="LABEL")
 @click.option("--step", metavar="NAME")
 @pipeline_options
-def history(pipeline: str, target: str | None, as_json: bool, **filters: Any) -> None:
+def history(pipeline: str, target: str | None, as_json: bool, moment: str | None, **filters: Any) -> None:
     """List the runs of a pipeline, or show one in full: inputs with versions, outputs, environment, gate lines."""
     with opened(pipeline, target, as_json=as_json) as context:
+        if moment:
+            from perdure.run.standing import show_at
+
+            show_at(context, moment, as_json=as_json)
+            return
         from perdure.run.history import show
 
         show(context, as_json=as_json, **filters)

@@ -9,7 +9,8 @@ import pytest
 
 from perdure.core import registry
 from perdure.models import fitted, prepare
-from perdure.models.compiled import Compiled, NotCompilable, agreement, compiled
+from perdure.models.compiled import Compiled, NotCompilable, compiled
+from perdure.models.golden import agreement
 from perdure.testing import families
 
 if TYPE_CHECKING:
@@ -22,13 +23,19 @@ ODD = """SELECT * FROM VALUES (1001L, NULL, NULL, NULL, NULL), (1002L, double('N
     (1005L, -0D, 1e-320D, false, 'it''s a "\\\\ {0}') AS odd (id, number, holes, flag, place)"""
 
 
+def in_sql(model: Any, folder: Path) -> Compiled:
+    """The compiled form, by way of the saved one."""
+    model.write().overwrite().save(str(folder / "model"))
+    return compiled(model, str(folder / "model"))
+
+
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_predicts_as_mllib_does(spark: SparkSession, tmp_path: Path, name: str, task: str) -> None:
     model, rows = families.fit(spark, name, task)
-    again = Compiled.from_json(compiled(model, str(tmp_path)).to_json())
+    again = Compiled.from_json(in_sql(model, tmp_path).to_json())
     more = rows.drop("label").unionByName(spark.sql(ODD).selectExpr("id", "number", "CAST(holes AS DOUBLE) holes",
                                                                    "flag", "place"))
-    found = agreement(fitted.predict(model, more, task), fitted.predict(again, more, task), "id", task)
+    found = agreement(model, again, more, task)
     assert found.rows == 405
     assert found.equal, found
     assert fitted.predict(again, more, task).dtypes == fitted.predict(model, more, task).dtypes
@@ -47,22 +54,21 @@ def test_sets_of_many_categories(spark: SparkSession, tmp_path: Path, task: str,
     unfitted: Any = fitted.estimator("random_forest", {"numTrees": 3, "maxDepth": 6}, task, seed=3,
                                      bins=preparation.bins)
     model = fitted.assemble(preparation, rows, "index", unfitted.fit(vectors))
-    short = compiled(model, str(tmp_path))
+    short = in_sql(model, tmp_path)
     assert ("_place_0 IN" in short.value) == (count == 64)
     unseen = rows.union(spark.sql("SELECT 9999L, 'never seen', 0D, 3D"))
-    found = agreement(fitted.predict(model, unseen, task), short.predict(unseen), "id", task)
+    found = agreement(model, short, unseen, task)
     assert found.equal, found
 
 
 def test_a_difference_is_seen(spark: SparkSession, tmp_path: Path) -> None:
     model, rows = families.fit(spark, "gbt", "binary")
-    good = compiled(model, str(tmp_path))
+    good = in_sql(model, tmp_path)
     bad = Compiled(good.statement, good.categories, f"{good.value} + 1e-9D", good.kind, good.trees)
-    found = agreement(good.predict(rows), bad.predict(rows), "id", "binary")
+    found = agreement(good, bad, rows, "binary")
     assert found.largest > 1e-12
     assert not found.equal
-    part = rows.where("id < 100")
-    assert not agreement(good.predict(rows), good.predict(part), "id", "binary").equal
+    assert not agreement(good, good, rows.limit(0), "binary").equal
 
 
 def test_foreign_stages_are_not_compiled(spark: SparkSession, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from perdure.core.interval import Duration, Interval
 from perdure.core.protocols import StepResult
 from perdure.steps.evaluate import evaluate
 from perdure.steps.performance import SCHEMA, performance
-from perdure.steps.score import score
+from perdure.steps.score import Scorer, score
 from perdure.testing.spark import count_jobs
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ LATER = datetime(2024, 2, 1, tzinfo=timezone.utc)
 
 @pytest.fixture(scope="module")
 def log(features: DataFrame, trained: StepResult, poor: StepResult, parcels: Callable[..., Pipeline]) -> DataFrame:
-    champion, shadow = (score(features, model=result.value.model, version=version, role=role, pipeline=parcels())
-                        for result, version, role in ((trained, "1", "champion"), (poor, "2", "shadow")))
-    return champion.writes[0].rows.union(shadow.writes[0].rows).localCheckpoint()
+    champion, challenger = Scorer(trained.value.model, "1"), Scorer(poor.value.model, "2")
+    found = score(features, champion=champion, challenger=challenger, pipeline=parcels())
+    return found.writes[0].rows.localCheckpoint()
 
 
 def test_realised_metrics_of_each_version_and_slice(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .conditions import Retrain
 from .interval import Duration
@@ -130,6 +130,17 @@ class SliceRule(Section):
     minimum_rows: int = Field(default=100, ge=1, description="labelled rows below which a value isn't judged")
 
 
+class EnvironmentRules(Section):
+    """When an environment counts as the one that a model was checked in."""
+
+    versions: Literal["exact", "patch", "minor"] = Field(
+        default="patch", description="how far versions may differ: not at all, 4.2.0 from 4.2.1, or 4.2 from 4.3"
+    )
+    ignore: tuple[str, ...] = Field(default=(), description="facts that may differ, by their names in the table")
+    packages: tuple[str, ...] = Field(default=(), description="further Python packages that scoring needs")
+    tolerance: float = Field(default=1e-9, ge=0, description="how far predictions on the golden rows may differ")
+
+
 class Gate(Section):
     """What a candidate must show before it serves."""
 
@@ -138,6 +149,31 @@ class Gate(Section):
     beat_champion: BeatChampion | None = None
     slices: tuple[SliceRule, ...] = Field(default=(), description="thresholds that hold in every part of the rows")
     fairness: tuple[SliceRule, ...] = Field(default=(), description="how unlike groups may be treated (binary)")
+    environment: Literal["enforce", "dry_run", "off"] = Field(
+        default="enforce", description="whether a model scores only where its golden rows were predicted as stored"
+    )
+    environment_rules: EnvironmentRules = EnvironmentRules()
+
+
+class Rollout(Section):
+    """How a candidate that passed its gate takes over from the champion: at once, after having scored beside it, or
+    for a growing share of the keys. The first champion serves at once."""
+
+    kind: Literal["direct", "shadow", "canary"] = "direct"
+    steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        default=(10, 50, 100), min_length=1, description="canary: per cent of the keys that the challenger serves"
+    )
+    bake: int = Field(default=1, ge=1, description="intervals that each step lasts at least")
+    metric: str | None = Field(default=None, description="what they are compared by; default: as the search")
+    worse_by: float = Field(default=0.05, ge=0, description="share by which the challenger may be worse")
+    minimum_rows: int = Field(default=100, ge=1, description="judged rows of each, below which nothing is concluded")
+
+    @field_validator("steps")
+    @classmethod
+    def _rising(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if list(steps) != sorted(set(steps)):
+            raise ValueError(f"the steps must rise, such as [10, 50, 100]; found {list(steps)}")
+        return steps
 
 
 class BusinessValue(Section):
@@ -188,6 +224,7 @@ class Pipeline(Section):
     model: Model
     train: Train
     gate: Gate = Gate()
+    rollout: Rollout = Rollout()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")

@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,8 @@ class TrialLog:
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """A training as MLflow shows it: the parent run, its trials, and the model with signature and input example."""
+    """A training as MLflow shows it: the parent run, its trials, and the model with signature and input example.
+    `equip` is given the folder that the model was saved to, before it is stored, to add files of its own."""
 
     run_id: str
     name: str
@@ -46,14 +47,16 @@ class TrainingLog:
     trials: Sequence[TrialLog]
     model: PipelineModel
     example: DataFrame
+    equip: Callable[[Path], None] | None = None
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A registered model version and the tracking run that it came from."""
+    """A registered model version, the tracking run that it came from, and where its files are."""
 
     version: str
     tracking_run: str
+    location: str
 
 
 class Tracking:
@@ -97,12 +100,26 @@ class Tracking:
         """The version that a training registered, if it got so far."""
         for version in self._client.search_model_versions(f"name = '{self.name}'"):
             if version.tags.get(_RUN_ID) == run_id:
-                return ModelVersion(str(version.version), str(version.run_id))
+                return ModelVersion(str(version.version), str(version.run_id), str(version.source))
         return None
 
-    def load(self, version: str) -> PipelineModel:
-        """The Spark model of a version; loaded once a process. Raises PerdureError when it can't be."""
-        if version not in self._models:
+    def read(self, location: str, name: str) -> str:
+        """The text of a file beside a stored model; MLflow itself is only asked where it isn't a local one. Raises
+        PerdureError when it can't be read."""
+        try:
+            if "://" not in location or location.startswith("file:"):
+                return Path(location.removeprefix("file://"), name).read_text(encoding="utf-8")
+            with _quiet():
+                self._client  # noqa: B018 (sets the tracking server)
+                import mlflow.artifacts
+
+                return str(mlflow.artifacts.load_text(f"{location}/{name}"))
+        except Exception as error:  # each kind of store has errors of its own
+            raise PerdureError(f"{name} of model {self.name} can't be read from {location}: {error}") from error
+
+    def load(self, version: str, *, anew: bool = False) -> PipelineModel:
+        """The Spark model of a version; loaded once a process, unless `anew`. Raises PerdureError when it can't be."""
+        if anew or version not in self._models:
             import mlflow.spark
             from mlflow.exceptions import MlflowException
 
@@ -129,6 +146,10 @@ class Tracking:
     def set_alias(self, alias: str, version: str) -> None:
         """Points an alias at a version; once more is harmless."""
         self._client.set_registered_model_alias(self.name, alias, version)
+
+    def remove_alias(self, alias: str) -> None:
+        """Takes an alias away; once more is harmless."""
+        self._client.delete_registered_model_alias(self.name, alias)
 
     def tag_version(self, version: str, tags: Mapping[str, str]) -> None:
         """Adds tags to a version."""
@@ -196,6 +217,8 @@ class Tracking:
                     input_example=rows,
                     pip_requirements=[f"pyspark=={pyspark.__version__}", f"mlflow=={mlflow.__version__}"],
                 )
+                if log.equip is not None:
+                    log.equip(Path(folder, "model"))
                 self._client.log_artifacts(run, f"{folder}/model", "model")
         self._client.set_terminated(run, "RUNNING")
 
@@ -210,7 +233,7 @@ class Tracking:
         source = f"{self._client.get_run(run).info.artifact_uri}/model"
         tags = {**log.tags, _RUN_ID: log.run_id}
         version = self._client.create_model_version(self.name, source, run, tags=tags)
-        return ModelVersion(str(version.version), run)
+        return ModelVersion(str(version.version), run, source)
 
     def _remove_unfinished(self, run_id: str) -> None:
         """Deletes the tracking runs of a training that ended before it was registered."""

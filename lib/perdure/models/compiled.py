@@ -4,7 +4,7 @@ MLlib builds a vector for each row, then walks the trees in boxed objects. Here 
 already, categories become positions (and bits, so that a split on a set of them is one `&`), and the trees nested
 `IF`s; no vector is ever made. Sums run in MLlib's order. Forests and trees agree to the last bit, but for `exp` and
 for the order in which MLlib's BLAS adds, which leave about 1e-15; whoever uses a compiled model compares it on rows
-first (`agreement`), and keeps MLlib where it differs.
+first (`models.golden`), and keeps MLlib where it differs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.errors import PerdureError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
     from pyspark.sql import Column, DataFrame
 
-# What the last bits of `exp` and of a sum of a few hundred terms may amount to.
-TOLERANCE = 1e-12
 _BITS = 64
 _TREES = {"GBTClassificationModel", "GBTRegressionModel", "RandomForestClassificationModel",
           "RandomForestRegressionModel"}
@@ -82,17 +81,17 @@ class Compiled:
         return cls(categories=categories, **data)
 
 
-def compiled(model: PipelineModel, folder: str) -> Compiled:
-    """The compiled form of a model that `fitted.assemble` put together.
+def compiled(model: PipelineModel, saved: str) -> Compiled:
+    """The compiled form of a model that `fitted.assemble` put together. Starts no Spark job.
 
-    `folder`: a place that the driver and the executors can write to; a tree model is saved below it, since MLlib
-    shows its nodes in no other way to every kind of session. Raises NotCompilable for stages, or a family, that have
-    no compiled form."""
+    `saved`: the local folder that holds the model in MLlib's own format: a tree's nodes are read from there, since
+    MLlib shows them in no other way to every kind of session. Raises NotCompilable for stages, or a family, that
+    have no compiled form."""
     *preparation, last = model.stages
     statement, categories, names = _prepared(preparation)
     kind = type(last).__name__
     if kind in _TREES:
-        value, answer, trees = _ensemble(last, folder, names, categories)
+        value, answer, trees = _ensemble(last, _nodes(last, saved), names, categories)
         return Compiled(statement, categories, value, answer, trees)
     if kind in _LINEAR:
         return Compiled(statement, categories, _linear(last, names, categories),
@@ -149,10 +148,10 @@ def _linear(model: Any, names: list[str], categories: Sequence[Category]) -> str
     return f"{' + '.join(terms)} + {_number(float(model.intercept))}"
 
 
-def _ensemble(model: Any, folder: str, names: list[str],
+def _ensemble(model: Any, trees: list[dict[int, Any]], names: list[str],
               categories: Sequence[Category]) -> tuple[str, str, int]:
     """SQL of the raw answer, its kind, and the number of trees."""
-    trees, weights = _nodes(model, folder), list(model.treeWeights)
+    weights = list(model.treeWeights)
     kind = type(model).__name__
     if kind == "RandomForestClassificationModel":
         def leaf(node: Any, weight: float) -> float:
@@ -202,48 +201,16 @@ def _condition(split: Any, names: list[str], categories: Sequence[Category]) -> 
     return f"(_bit_{place} & {sum(1 << each for each in chosen)}L) != 0L"
 
 
-def _nodes(model: Any, folder: str) -> list[dict[int, Any]]:
+def _nodes(model: Any, saved: str) -> list[dict[int, Any]]:
     """Each tree's nodes by their number, from the model's saved form."""
-    from pyspark.sql import SparkSession
+    from pyarrow import parquet
 
-    spark = SparkSession.getActiveSession()
-    assert spark is not None, "a fitted model lives in a session"
-    path = f"{folder}/{model.uid}"
-    model.write().overwrite().save(path)
+    (folder,) = Path(saved, "stages").glob(f"*_{model.uid}/data")
     trees: dict[int, dict[int, Any]] = {}
-    for row in spark.read.parquet(f"{path}/data").collect():  # the model's nodes: no data rows
+    for row in parquet.read_table(folder, partitioning=None).to_pylist():
         trees.setdefault(row["treeID"], {})[row["nodeData"]["id"]] = row["nodeData"]
     return [trees[number] for number in sorted(trees)]
 
 
 def _number(value: float) -> str:
     return f"{value!r}D" if value >= 0 else f"({value!r}D)"
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Two forms of a model on the same rows: rows, those whose class differs, and the largest difference."""
-
-    rows: int
-    different: int
-    largest: float
-
-    @property
-    def equal(self) -> bool:
-        """The same classes, and numbers within `TOLERANCE` (relative where they are above 1)."""
-        return self.rows > 0 and not self.different and self.largest <= TOLERANCE
-
-
-def agreement(one: DataFrame, other: DataFrame, key: str, task: str) -> Agreement:
-    """Compares two frames of predictions for the same rows, by `key` (one row a key). One action."""
-    from pyspark.sql import functions as F
-
-    value = "probability" if task == "binary" else "prediction"
-    left, right = (side.select(F.col(quoted(key)).alias("key"), F.col("prediction").alias(f"class_{name}"),
-                               F.col(value).alias(f"value_{name}")) for name, side in (("a", one), ("b", other)))
-    gap = F.expr("IF(value_a <=> value_b, 0D, coalesce(abs(value_a - value_b) / greatest(1D, abs(value_a)), "
-                 "double('infinity')))")
-    apart = F.expr("NOT (class_a <=> class_b)") if task == "binary" else F.lit(False)
-    row = left.join(right, "key", "full").agg(F.count("*").alias("rows"), F.count_if(apart).alias("different"),
-                                              F.max(gap).alias("largest")).collect()[0]
-    return Agreement(int(row["rows"]), int(row["different"]), float(row["largest"] or 0.0))

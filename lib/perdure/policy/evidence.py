@@ -45,8 +45,8 @@ class Evidence:
     training never saw. `labelled_rows`: since the champion's training data ended, or since the beginning without a
     champion. `window_rows`: labelled rows that a training window ending now would hold, None where nobody counted them.
     `intervals_since_training`: 1 for the interval right after the one that trained last, None before the first
-    training. `trainings`: the ends of the intervals that trained before this one. `earlier`: the intervals before,
-    the nearest first.
+    training. `trainings`: the ends of the intervals that trained before this one. `held`: what keeps a new candidate
+    from serving, in words (a rollout under way, a pinned version). `earlier`: the intervals before, the nearest first.
     """
 
     interval_start: datetime
@@ -65,6 +65,7 @@ class Evidence:
     quarantined: float | None = None
     new_categories: Mapping[str, float] = field(default_factory=dict)
     trainings: tuple[datetime, ...] = ()
+    held: str = ""
     earlier: tuple[Evidence, ...] = ()
 
 

@@ -32,10 +32,11 @@ def decide(evidence: Evidence, retrain: Retrain, train: Train) -> Decision:
 
     Without a champion a training is due as soon as the history is as long as `train.minimum` (else `train.window`);
     with one, when `retrain.when` holds. Either way not in the `cooldown` intervals after a training, not before the
-    window holds `minimum_rows` labelled rows, and not beyond the `budget`. Those can only turn a yes into a no.
+    window holds `minimum_rows` labelled rows, not beyond the `budget`, and not while a candidate could not serve (a
+    rollout under way, a pinned version). Those can only turn a yes into a no.
     """
     verdict = _first(evidence, train) if evidence.champion is None else _again(evidence, retrain)
-    asked = (_cooldown(evidence, retrain), _rows(evidence, retrain), _budget(evidence, retrain))
+    asked = (_cooldown(evidence, retrain), _rows(evidence, retrain), _budget(evidence, retrain), _held(evidence))
     limits = [limit for limit in asked if limit is not None]
     lines = (*verdict.lines, *(line for limit in limits for line in limit.lines))
     against = [limit.because for limit in limits if not limit.holds]
@@ -100,6 +101,14 @@ def _rows(evidence: Evidence, retrain: Retrain) -> Verdict | None:
     return Verdict(
         holds, (line,), f"the training window holds {rows:,} labelled rows of the {retrain.minimum_rows:,} wanted"
     )
+
+
+def _held(evidence: Evidence) -> Verdict | None:
+    """No candidate that would only wait."""
+    if not evidence.held:
+        return None
+    line = GateLine("room for a candidate", False, evidence.held, "nothing under way", "critical")
+    return Verdict(False, (line,), evidence.held)
 
 
 def _budget(evidence: Evidence, retrain: Retrain) -> Verdict | None:

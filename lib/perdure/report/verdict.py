@@ -170,6 +170,10 @@ def _decided(decisions: DecisionsView) -> str:
         "keep": "keep the model",
         "promote": "promote the candidate",
         "refuse": "refuse the candidate",
+        "challenge": "roll the candidate out beside the champion",
+        "advance": "let the challenger serve more",
+        "hold": "leave the challenger as it is",
+        "rollback": "roll the challenger back",
     }
     what = words.get(last.decision, last.decision)
     text = (

@@ -1,13 +1,22 @@
-"""Who served when: the champion of a moment, from the ledger's deploy records."""
+"""Who served when: the champion of a moment, and its challenger, from the ledger's deploy and rollout records.
+
+Each of these records says what holds from its `effective_from` on: `serves` (the version that became champion with it,
+if any), and `challenger`, the version that is being rolled out beside the champion, or null.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from perdure.core.record import RunRecord
 from perdure.io.ledger import Ledger
+
+SERVING = ("promote", "restore", "pin")
+"""Decisions that make a version champion; `restore` and `pin` are taken by hand."""
+BY_HAND = "by hand"
 
 
 @dataclass(frozen=True)
@@ -30,21 +39,66 @@ class Champion:
         return {name: found["value"] for name, found in self.evaluate.facts["candidate"].items()}
 
 
+@dataclass(frozen=True)
+class Challenger(Champion):
+    """A version that is being rolled out. `effective_from`: since when its step lasts. `step`: its place in
+    `rollout.steps`; `share`: the per cent of keys that it serves, 0 in a shadow rollout. `began`: the deploy's run."""
+
+    kind: str
+    step: int
+    share: int
+    began: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a record holds of it."""
+        return {"model_version": self.version, "train_run": self.train.run_id, "evaluate_run": self.evaluate.run_id,
+                "kind": self.kind, "step": self.step, "share": self.share, "began": self.began}
+
+    @property
+    def sentence(self) -> str:
+        """What it is doing, in words."""
+        doing = f"serving {self.share} % of the keys" if self.share else "scoring in the champion's shadow"
+        return f"v{self.version} is being rolled out, {doing}"
+
+
+def changes(ledger: Ledger) -> Iterator[tuple[datetime, RunRecord]]:
+    """The records that say who serves, in the order in which they take effect; of several at one moment the last
+    counts."""
+    found = [(datetime.fromisoformat(record.facts["effective_from"]), record) for record in ledger.records
+             if record.step in ("deploy", "rollout") and record.status == "done" and record.facts.get("effective_from")
+             and record.facts.get("decision") not in ("refuse", "hold")]
+    yield from sorted(found, key=lambda each: each[0])
+
+
+def champions(ledger: Ledger) -> list[Champion]:
+    """Every version that became champion, in the order of their service."""
+    return [Champion(str(record.facts["model_version"]), since, *_runs(ledger, record.facts))
+            for since, record in changes(ledger) if record.facts.get("decision") in SERVING]
+
+
 def champion_at(ledger: Ledger, moment: datetime) -> Champion | None:
     """The version that serves intervals beginning at `moment`; None before the first deployment."""
-    best: RunRecord | None = None
-    for record in ledger.records:
-        if record.step == "deploy" and record.status == "done" and record.facts.get("decision") == "promote":
-            since = datetime.fromisoformat(record.facts["effective_from"])
-            if since <= moment and (best is None or since >= datetime.fromisoformat(best.facts["effective_from"])):
-                best = record
-    if best is None:
+    return next((each for each in reversed(champions(ledger)) if each.effective_from <= moment), None)
+
+
+def challenger_at(ledger: Ledger, moment: datetime) -> Challenger | None:
+    """The version that is being rolled out in intervals beginning at `moment`, if any."""
+    last = next((each for each in reversed(list(changes(ledger))) if each[0] <= moment), None)
+    state = last[1].facts.get("challenger") if last else None
+    if last is None or not state:
         return None
-    train, evaluate = ledger.get(best.facts["train_run"]), ledger.get(best.facts["evaluate_run"])
+    return Challenger(str(state["model_version"]), last[0], *_runs(ledger, state), kind=state["kind"],
+                      step=state["step"], share=state["share"], began=state["began"] or last[1].run_id)
+
+
+def pinned_at(ledger: Ledger, moment: datetime) -> str | None:
+    """The version that was pinned by hand, if one is."""
+    held = [record.facts for since, record in changes(ledger)
+            if since <= moment and record.facts["decision"] in ("pin", "unpin")]
+    return str(held[-1]["model_version"]) if held and held[-1]["decision"] == "pin" else None
+
+
+def _runs(ledger: Ledger, facts: Mapping[str, Any]) -> tuple[RunRecord, RunRecord]:
+    train, evaluate = ledger.get(facts["train_run"]), ledger.get(facts["evaluate_run"])
     assert train is not None and evaluate is not None, "a deploy record names runs that the ledger holds"
-    return Champion(
-        str(best.facts["model_version"]),
-        datetime.fromisoformat(best.facts["effective_from"]),
-        train,
-        evaluate,
-    )
+    return train, evaluate

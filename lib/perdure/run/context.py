@@ -85,6 +85,7 @@ _OUTSIDE = (
     "cli.py",
     "cli_data.py",
     "cli_operate.py",
+    "cli_serve.py",
     "ipynb.py",
     "notebook.py",
     "init.py",
@@ -95,6 +96,7 @@ _OUTSIDE = (
     "run/reproduce.py",
     "run/replay.py",
     "run/owed.py",
+    "run/standing.py",
     "core/schedule.py",
 )
 

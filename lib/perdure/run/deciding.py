@@ -12,7 +12,8 @@ from perdure.core.protocols import StepResult, Write
 from perdure.core.record import JSON, RunRecord
 from perdure.policy.retrain import Decision, decide
 
-from .champion import champion_at
+from . import blessing
+from .champion import champion_at, changes, pinned_at
 from .context import Context, who
 from .engine import Inputs, Plan
 from .evidence import gather_evidence
@@ -23,7 +24,7 @@ _ALIASES = (
     "alias string, model_version string, previous_version string, effective_from timestamp, who string, "
     "reason string, evidence string, at timestamp"
 )
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 def retrain(context: Context, interval: Interval) -> Plan:
@@ -40,48 +41,79 @@ def retrain(context: Context, interval: Interval) -> Plan:
             "evidence": decision.evidence,
             "model_version": version,
         }
-        row = _decision_row(context, "retrain", facts, version)
+        row = decision_row(context, "retrain", facts, version)
         return StepResult(writes=(row,), facts=facts, value=decision)
 
     config = {"retrain": plain(pipeline.retrain), "train": plain(pipeline.train)}
-    return Plan("retrain", interval, config, call, identity=[record.run_id for record in records])
+    identity = [*(record.run_id for record in records), *filter(None, [evidence.held])]
+    return Plan("retrain", interval, config, call, identity=identity)
 
 
 def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: RunRecord) -> Plan:
-    """The candidate becomes champion from the interval's end on if its gate passed; otherwise it is refused."""
-    version = str(trained.facts["model_version"])
+    """What becomes of the candidate at the interval's end: champion, challenger in a rollout, or refused. It serves
+    only if its gate passed, no version is pinned, and it was found to run well where this session runs."""
+    gate, version = context.pipeline.gate, str(trained.facts["model_version"])
     passed = evaluated.status == "done"
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
-        before = champion_at(context.ledger, interval.start)
-        lines = evaluated.gate.lines if evaluated.gate else ()
-        failures = [line.sentence for line in lines if not line.passed and line.severity == "critical"]
-        reason = "it passed its gate" if passed else "; ".join(failures)
-        facts = {
-            "decision": "promote" if passed else "refuse",
-            "reason": reason,
-            "model_version": version,
-            "effective_from": interval.end.isoformat(),
-            "train_run": trained.run_id,
-            "evaluate_run": evaluated.run_id,
-            "previous_version": before.version if before else None,
-        }
-        writes = [_decision_row(context, "deploy", facts, version)]
-        if passed:
-            writes.append(_alias_row(context, facts, evaluated))
-        return StepResult(writes=tuple(writes), facts=facts)
+        facts = _outcome(context, interval, trained, evaluated)
+        checked = None
+        if passed and gate.environment != "off":
+            checked, facts["blessing"] = blessing.check(context, trained)
+            if not checked.passed:
+                facts |= {"decision": "refuse", "reason": blessing.said(checked), "challenger": None}
+        writes = [decision_row(context, "deploy", facts, version)]
+        alias = {"promote": CHAMPION, "challenge": CHALLENGER}.get(facts["decision"])
+        if alias:
+            writes.append(alias_row(context, alias, facts, evaluated.gate.to_dict() if evaluated.gate else {}))
+        return StepResult(writes=tuple(writes), facts=facts, gate=checked)
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
-        # Living through the past again must not take the alias from a later champion.
-        newest = champion_at(context.ledger, datetime.max.replace(tzinfo=timezone.utc))
-        if passed and (newest is None or newest.effective_from <= interval.end):
-            context.tracking.set_alias(CHAMPION, version)
+        # Living through the past again must not take an alias from a later version.
+        last = max((since for since, _ in changes(context.ledger)), default=interval.end)
+        alias = {"promote": CHAMPION, "challenge": CHALLENGER}.get(result.facts["decision"])
+        if alias and last <= interval.end:
+            context.tracking.set_alias(alias, version)
         return {}, ()
 
-    return Plan("deploy", interval, None, call, identity=[trained.run_id, evaluated.run_id], finish=finish)
+    rules = {"environment": gate.environment, "environment_rules": plain(gate.environment_rules)}
+    config = {**rules, "rollout": plain(context.pipeline.rollout)}
+    return Plan("deploy", interval, config, call, identity=[trained.run_id, evaluated.run_id], finish=finish)
 
 
-def _decision_row(context: Context, kind: str, facts: Mapping[str, Any], version: str | None) -> Write:
+def _outcome(context: Context, interval: Interval, trained: RunRecord, evaluated: RunRecord) -> dict[str, Any]:
+    """The decision's facts, as far as the gate, a pin and the pipeline's rollout say."""
+    rules = context.pipeline.rollout
+    before, pinned = champion_at(context.ledger, interval.start), pinned_at(context.ledger, interval.end)
+    lines = evaluated.gate.lines if evaluated.gate else ()
+    failures = [line.sentence for line in lines if not line.passed and line.severity == "critical"]
+    decision, reason, state = "promote", "it passed its gate", None
+    version = str(trained.facts["model_version"])
+    if evaluated.status != "done":
+        decision, reason = "refuse", "; ".join(failures)
+    elif pinned is not None:
+        decision, reason = "refuse", f"it passed its gate, but v{pinned} is pinned by hand"
+    elif rules.kind != "direct" and before is not None:
+        share = rules.steps[0] if rules.kind == "canary" else 0
+        runs = {"train_run": trained.run_id, "evaluate_run": evaluated.run_id}
+        state = {"model_version": version, **runs, "kind": rules.kind, "step": 0, "share": share, "began": None}
+        decision = "challenge"
+        where = f"to {share} % of the keys" if share else "in the champion's shadow"
+        reason = f"{reason}, and is rolled out {where} first"
+    return {
+        "decision": decision,
+        "reason": reason,
+        "model_version": version,
+        "effective_from": interval.end.isoformat(),
+        "train_run": trained.run_id,
+        "evaluate_run": evaluated.run_id,
+        "previous_version": before.version if before else None,
+        "challenger": state,
+    }
+
+
+def decision_row(context: Context, kind: str, facts: Mapping[str, Any], version: str | None) -> Write:
+    """A row for `decisions`; all facts are its evidence."""
     row = (
         kind,
         facts["decision"],
@@ -93,16 +125,16 @@ def _decision_row(context: Context, kind: str, facts: Mapping[str, Any], version
     return Write("decisions", context.spark.createDataFrame([row], _DECISIONS).coalesce(1), "append")
 
 
-def _alias_row(context: Context, facts: Mapping[str, Any], evaluated: RunRecord) -> Write:
-    evidence = json.dumps(evaluated.gate.to_dict() if evaluated.gate else {}, sort_keys=True)
+def alias_row(context: Context, alias: str, facts: Mapping[str, Any], evidence: JSON) -> Write:
+    """A row for `alias_history`: which version stands for `alias` from when, who said so, and why."""
     row = (
-        CHAMPION,
+        alias,
         facts["model_version"],
         facts["previous_version"],
         datetime.fromisoformat(facts["effective_from"]),
         who(),
-        facts["reason"],
-        evidence,
+        f"{facts['decision']}: {facts['reason']}",
+        json.dumps(evidence, sort_keys=True),
         _now(),
     )
     return Write("alias_history", context.spark.createDataFrame([row], _ALIASES).coalesce(1), "append")

@@ -14,7 +14,7 @@ from perdure.core.record import RunRecord
 from perdure.io.ledger import Ledger
 from perdure.policy.retrain import ChampionFacts, Evidence, Part
 
-from .champion import Champion, champion_at
+from .champion import Champion, challenger_at, champion_at, pinned_at
 
 
 def gather_evidence(
@@ -43,7 +43,7 @@ def _one(
     # The one that serves from now on: a candidate promoted at this interval's own end is not evidence about it.
     champion = champion_at(ledger, interval.start)
     monitored = ledger.latest("monitor", interval=interval.label) if champion else None
-    stated = _latest_performance(ledger, interval, known_at) if champion else None
+    stated = latest_performance(ledger, interval, known_at) if champion else None
     validated = [
         record
         for record in _newest(ledger, "validate", interval.label)
@@ -69,10 +69,19 @@ def _one(
         window_rows=rows_labelled(labelled, pipeline.train.window.before(interval.end), interval.end),
         intervals_since_training=_intervals_since(trainings, interval),
         trainings=trainings,
+        held=_held(ledger, interval.end),
     )
     served_by = (champion.train, champion.evaluate) if champion else ()
     used = (monitored, stated, *served_by, labelled.get(interval.label))
     return evidence, [*(record for record in used if record), *validated]
+
+
+def _held(ledger: Ledger, moment: datetime) -> str:
+    """What keeps a new candidate from serving: a rollout under way, or a pinned version; empty when nothing does."""
+    pinned, challenger = pinned_at(ledger, moment), challenger_at(ledger, moment)
+    if pinned is not None:
+        return f"v{pinned} is pinned by hand"
+    return challenger.sentence if challenger else ""
 
 
 def _done(record: RunRecord, step: str) -> bool:
@@ -120,7 +129,8 @@ def _parts(slices: Any) -> tuple[Part, ...]:
     )
 
 
-def _latest_performance(ledger: Ledger, interval: Interval, known_at: datetime) -> RunRecord | None:
+def latest_performance(ledger: Ledger, interval: Interval, known_at: datetime) -> RunRecord | None:
+    """An interval's newest performance record by what was known at `known_at`."""
     found = [
         record
         for record in ledger.records

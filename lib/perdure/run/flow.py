@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from perdure.core.errors import DataGateRefused, PerdureError, UsageError
+from perdure.core.errors import DataGateRefused, EnvironmentMismatch, PerdureError, UsageError
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 
-from . import alerting, deciding, plans
-from .champion import Champion, champion_at
+from . import alerting, blessing, deciding, plans
+from . import rollout as rollouts
+from .champion import Champion, challenger_at, champion_at
 from .context import Context
 from .engine import Outcome, Plan, command, execute, execute_all
 from .feed import land
@@ -74,7 +75,9 @@ class Session:
         champion = self._champion(interval, "score")
         if champion is None:
             return None
-        return self._one(plans.score(self.context, interval, champion), f"champion v{champion.version}")
+        challenger = challenger_at(self.context.ledger, interval.start)
+        note = f"champion v{champion.version}" + (f"; {challenger.sentence}" if challenger else "")
+        return self._one(plans.score(self.context, interval, champion, challenger), note)
 
     def monitor(self, interval: Interval) -> RunRecord | None:
         """Profiles and drift of the interval, its realised performance, and the previous one's restated."""
@@ -85,8 +88,20 @@ class Session:
         some = [plans.performance(self.context, at, interval) for at in scored]
         return self._all([*some, plans.monitor(self.context, interval, champion)])[-1]
 
+    def rollout(self, interval: Interval) -> RunRecord | None:
+        """The challenger's next step, where one is being rolled out."""
+        challenger = rollouts.active(self.context, interval)
+        if challenger is None:
+            return None
+        return self._told(execute(self.context, rollouts.rollout(self.context, interval, challenger), rerun=self.rerun))
+
+    def change(self, interval: Interval, action: str, version: str | None, why: str) -> RunRecord:
+        """Who serves from the interval's end on, changed by hand."""
+        return self._told(execute(self.context, rollouts.by_hand(self.context, interval, action, version, why)))
+
     def decide(self, interval: Interval) -> RunRecord:
-        """The retrain decision of the interval, with its reason."""
+        """The retrain decision of the interval, with its reason; a challenger's next step, if there is one, before."""
+        self.rollout(interval)
         outcome = execute(self.context, deciding.retrain(self.context, interval), rerun=self.rerun)
         facts = outcome.record.facts
         return self.tally.add(self.context, outcome, f"{facts.get('decision', '')}: {facts.get('reason', '')}")
@@ -107,10 +122,28 @@ class Session:
     def deploy(self, interval: Interval) -> RunRecord:
         """The interval's candidate into service, or its refusal put on record."""
         trained, evaluated = self._needed("train", interval), self._needed("evaluate", interval)
-        outcome = execute(self.context, deciding.deploy(self.context, interval, trained, evaluated), rerun=self.rerun)
-        facts = outcome.record.facts
-        note = f"{facts.get('decision', '')} v{facts.get('model_version', '?')}: {facts.get('reason', '')}"
-        return self.tally.add(self.context, outcome, note)
+        plan = deciding.deploy(self.context, interval, trained, evaluated)
+        return self._told(execute(self.context, plan, rerun=self.rerun))
+
+    def recheck(self, interval: Interval) -> RunRecord | None:
+        """The versions that serve an interval, checked where this session runs, and blessed if that goes well. Raises
+        EnvironmentMismatch when it doesn't."""
+        ledger, record = self.context.ledger, None
+        for each in (champion_at(ledger, interval.start), challenger_at(ledger, interval.start)):
+            if each is None:
+                continue
+            record = self._one(blessing.recheck(self.context, interval, each))
+            if self.context.dry_run:
+                continue
+            if record.status != "done":
+                raise EnvironmentMismatch(f"v{each.version} can't score here: {record.facts['reason']}")
+            found = record.facts["blessing"]
+            self.context.progress.say(
+                f"          v{each.version} is blessed for this environment: {record.facts['reason']}; "
+                f"{found.get('rows_per_second', 0):,} rows a second by {found.get('scored_by', '?')}")
+        if record is None:
+            self.context.progress.say(f"          nothing to check: no version serves {interval}")
+        return record
 
     def retrain(self, interval: Interval) -> RunRecord:
         """The decision, and train to deploy when it says so."""
@@ -188,6 +221,11 @@ class Session:
 
     def _one(self, plan: Plan, note: str = "") -> RunRecord:
         return self.tally.add(self.context, execute(self.context, plan, rerun=self.rerun), note)
+
+    def _told(self, outcome: Outcome) -> RunRecord:
+        facts = outcome.record.facts
+        note = f"{facts.get('decision', '')} v{facts.get('model_version', '?')}: {facts.get('reason', '')}"
+        return self.tally.add(self.context, outcome, note)
 
     def _all(self, some: list[Plan]) -> list[RunRecord]:
         return [self.tally.add(self.context, outcome) for outcome in execute_all(self.context, some, rerun=self.rerun)]

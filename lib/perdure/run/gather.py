@@ -17,7 +17,7 @@ from perdure.core.record import RunRecord
 from perdure.report import data as r
 
 from . import summary
-from .champion import champion_at
+from .champion import SERVING, champion_at, changes
 from .context import Context
 from .engine import command
 
@@ -75,7 +75,7 @@ def gather(context: Context) -> r.ReportData:
         pipeline=_facts(context),
         generated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         runs=tuple(records),
-        champions=tuple(_champions(context, records)),
+        champions=tuple(_champions(context)),
         performance=tuple(_performance(context)),
         drift=tuple(_drift(context)),
         profiles=tuple(_profiles(context)),
@@ -136,10 +136,9 @@ def _slice(row: Row) -> r.Slice:
     return None if row["slice_key"] is None else (row["slice_key"], row["slice_value"])
 
 
-def _champions(context: Context, records: list[RunRecord]) -> Iterator[r.Champion]:
-    for record in records:
-        if record.step == "deploy" and record.facts.get("decision") == "promote":
-            since = datetime.fromisoformat(record.facts["effective_from"])
+def _champions(context: Context) -> Iterator[r.Champion]:
+    for since, record in changes(context.ledger):
+        if record.facts.get("decision") in SERVING:
             yield r.Champion(str(record.facts["model_version"]), _label(context, since), record.started_at)
 
 
@@ -248,7 +247,7 @@ def _comparisons(records: list[RunRecord]) -> Iterator[r.Comparison]:
 
 def _decisions(records: list[RunRecord]) -> Iterator[r.Decision]:
     for record in records:
-        if record.step in ("retrain", "deploy"):
+        if record.step in ("retrain", "deploy", "rollout") and "decision" in record.facts:
             yield r.Decision(
                 interval=record.interval,
                 kind=record.step,

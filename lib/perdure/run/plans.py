@@ -18,7 +18,7 @@ from perdure.core.record import JSON, FileVersion, fingerprint
 from perdure.sources import _files
 from perdure.sources._drift import Change
 
-from .champion import Champion, champion_at
+from .champion import Challenger, Champion, challenger_at, champion_at
 from .context import Context
 from .engine import Inputs, Plan
 
@@ -270,7 +270,10 @@ def evaluate(context: Context, interval: Interval, trained: Any, champion: Champ
             champion=context.tracking.load(champion.version) if champion else None,
         )
 
-    config = {**_model_config(pipeline), "gate": plain(pipeline.gate), "holdout": str(pipeline.train.holdout)}
+    gate = plain(pipeline.gate)
+    for later in ("environment", "environment_rules"):
+        gate.pop(later)
+    config = {**_model_config(pipeline), "gate": gate, "holdout": str(pipeline.train.holdout)}
     identity = [trained.run_id, champion.train.run_id if champion else None]
     return Plan(
         "evaluate",
@@ -282,26 +285,41 @@ def evaluate(context: Context, interval: Interval, trained: Any, champion: Champ
     )
 
 
-def score(context: Context, interval: Interval, champion: Champion) -> Plan:
-    """The interval's rows scored by the version that served then, into the predictions log."""
+def score(context: Context, interval: Interval, champion: Champion, challenger: Challenger | None = None) -> Plan:
+    """The interval's rows scored by the version that served then, and by the one that was being rolled out, into the
+    predictions log. Only in an environment that they are blessed for."""
     pipeline = context.pipeline
+    whole = (champion,) if challenger is None else (champion, challenger)
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.score import Scorer
         from perdure.steps.score import score as step
 
-        model = context.tracking.load(champion.version)
-        return step(inputs["features"], model=model, version=champion.version, role="champion", pipeline=pipeline)
+        from .blessing import require
+        from .serving import scorer
+
+        more: dict[str, JSON] = {}
+        scorers = []
+        for each in whole:
+            more |= require(context, each.train, interval)
+            model, form = scorer(context, each.train)
+            scorers.append(Scorer(model, each.version, each.share if isinstance(each, Challenger) else 0))
+            more.setdefault("scored_by", form)
+        result = step(inputs["features"], champion=scorers[0], challenger=(*scorers[1:], None)[0], pipeline=pipeline)
+        return replace(result, facts={**result.facts, **more})
 
     wish = Read("features", pipeline.features.event_time, interval.start, interval.end)
-    return Plan("score", interval, _model_config(pipeline), call, reads=(wish,), identity=champion.train.run_id)
+    identity = [champion.train.run_id, [challenger.train.run_id, challenger.share] if challenger else None]
+    return Plan("score", interval, _model_config(pipeline), call, reads=(wish,), identity=identity)
 
 
 def performance(context: Context, interval: Interval, known_at: Interval) -> Plan:
     """Expected performance of an interval's predictions, and realised by the labels known at the end of `known_at`."""
     pipeline = context.pipeline
     features, labels = _rows(pipeline, interval.start, interval.end)
-    champion = champion_at(context.ledger, interval.start)
-    estimators = {champion.version: champion.evaluate.facts.get("estimator")} if champion else {}
+    models = [each(context.ledger, interval.start) for each in (champion_at, challenger_at)]
+    known = [model for model in models if model is not None]
+    estimators = {model.version: model.evaluate.facts.get("estimator") for model in known}
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.performance import performance as step
@@ -328,7 +346,7 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
         subject=f"known at {known_at.end:%Y-%m-%dT%H:%M}",
         reads=(wish, labels, features),
         latest_only=("predictions",),
-        identity=[known_at.end, champion.evaluate.run_id if champion else None],
+        identity=[known_at.end, *(model.evaluate.run_id for model in known)],
     )
 
 
@@ -339,11 +357,15 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
     features, labels = _rows(pipeline, interval.start, interval.end)
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
+        from pyspark.sql import functions as F
+
         from perdure.steps import monitor as step
 
+        # All of the champion's, those too for which a challenger served; and none of the challenger's.
+        predictions = inputs["predictions"].where(F.col("model_version") == champion.version).drop("role")
         return step.monitor(
             inputs["features"],
-            inputs["predictions"],
+            predictions,
             inputs["labels"],
             reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,

@@ -43,7 +43,8 @@ def _line(interval: str, records: Sequence[RunRecord]) -> Line:
     validated = [record.facts for (step, _), record in newest.items() if step == "validate"]
     counts = {name: sum(int(facts.get(name) or 0) for facts in validated) for name in _COUNTS}
     by_step = {record.step: record.facts for record in completed}
-    deployed = by_step.get("deploy", {})
+    changed = [f"{facts['decision']} v{facts['model_version']}"
+               for step in ("rollout", "deploy") if "decision" in (facts := by_step.get(step, {}))]
     return Line(
         interval=interval,
         **counts,
@@ -51,7 +52,7 @@ def _line(interval: str, records: Sequence[RunRecord]) -> Line:
         metrics=_metrics(by_step.get("performance", {}), by_step.get("score", {})),
         decision=str(by_step.get("retrain", {}).get("decision", "")),
         reason=str(by_step.get("retrain", {}).get("reason", "")),
-        deployed=f"{deployed['decision']} v{deployed['model_version']}" if deployed else "",
+        deployed=", ".join(changed),
     )
 
 

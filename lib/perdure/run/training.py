@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ from perdure.core.protocols import StepResult, Write
 from perdure.core.record import JSON, fingerprint
 from perdure.io.tracking import TrainingLog, TrialLog
 
+from . import serving
 from .context import Context, code_version
 
 
@@ -24,7 +26,13 @@ def finish_training(
         stored = beside.submit(context.tracking.log_training, _log(context, interval, result, run_id))
         profiled = reference(result.value.rows, pipeline=context.pipeline)
         version = stored.result()
-    facts = {"model_version": version.version, "tracking_run": version.tracking_run, **profiled.facts}
+    facts = {
+        "model_version": version.version,
+        "tracking_run": version.tracking_run,
+        "location": version.location,
+        "serving": json.loads(context.tracking.read(version.location, serving.FACTS)),
+        **profiled.facts,
+    }
     return facts, profiled.writes
 
 
@@ -55,6 +63,7 @@ def _log(context: Context, interval: Interval, result: StepResult, run_id: str) 
         trials=[_trial(trial) for trial in trained.trials],
         model=trained.model,
         example=trained.training.select(*trained.columns),
+        equip=lambda folder: serving.equip(trained, context, folder),
     )
 
 

@@ -1,25 +1,67 @@
-"""Predictions of one model version for rows of features."""
+"""Predictions for rows of features: of the version that serves, and of the one that is being rolled out beside it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.core.config import Pipeline
+from perdure.core.identifiers import quoted
 from perdure.core.protocols import StepResult, Write
 from perdure.models.fitted import predict
 
 if TYPE_CHECKING:
     from pyspark.ml import Transformer
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+    from perdure.models.compiled import Compiled
+
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 
 
-def score(features: DataFrame, *, model: Transformer, version: str, role: str, pipeline: Pipeline) -> StepResult:
+@dataclass(frozen=True)
+class Scorer:
+    """A model and its version. `share`: the per cent of the keys that a challenger serves; 0: it only looks on."""
+
+    model: Transformer | Compiled
+    version: str
+    share: int = 0
+
+
+def score(features: DataFrame, *, champion: Scorer, challenger: Scorer | None = None, pipeline: Pipeline) -> StepResult:
     """Appends to `predictions`: key, event time, `prediction`, `probability` (of class 1; null for regression),
-    `model_version` and `role` (champion, challenger, shadow). Lazy: the write computes it."""
+    `model_version` and `role`. Lazy: the write computes it, in one pass.
+
+    With a challenger each key has two rows, one of each version: the one that serves the key has the role champion or
+    challenger, the other one shadow. Which keys the challenger serves is told by a hash of key and version, so that a
+    larger share holds all keys of a smaller one."""
     from pyspark.sql import functions as F
 
-    keys = [F.col(f"`{name}`") for name in (pipeline.features.key, pipeline.features.event_time)]
-    rows = predict(model, features, pipeline.model.task).select(
-        *keys, F.col("prediction").cast("double").alias("prediction"), "probability",
-        F.lit(version).alias("model_version"), F.lit(role).alias("role"))
-    return StepResult((Write("predictions", rows, "append"),), {"model_version": version, "role": role})
+    task = pipeline.model.task
+    keys = [F.col(quoted(name)) for name in (pipeline.features.key, pipeline.features.event_time)]
+    facts = {"model_version": champion.version, "role": CHAMPION}
+    rows = predict(champion.model, features, task)
+    if challenger is None:
+        told = rows.select(*keys, *_told(champion.version, F.lit(CHAMPION)))
+        return StepResult((Write("predictions", told, "append"),), facts)
+    both = predict(challenger.model, rows.withColumnsRenamed({"prediction": "_class", "probability": "_chance"}), task)
+    served = serves(challenger.version, challenger.share, pipeline.features.key)
+    first = F.struct(*_told(champion.version, F.when(served, SHADOW).otherwise(CHAMPION), "_class", "_chance"))
+    second = F.struct(*_told(challenger.version, F.when(served, CHALLENGER).otherwise(SHADOW)))
+    told = both.select(*keys, F.inline(F.array(first, second)))
+    more = {"challenger_version": challenger.version, "challenger_share": challenger.share}
+    return StepResult((Write("predictions", told, "append"),), {**facts, **more})
+
+
+def serves(version: str, share: int, key: str) -> Column:
+    """Whether a challenger serves a key."""
+    from pyspark.sql import functions as F
+
+    return F.pmod(F.xxhash64(F.col(quoted(key)), F.lit(version)), F.lit(100)) < F.lit(share)
+
+
+def _told(version: str, role: Column, prediction: str = "prediction", probability: str = "probability") -> list[Column]:
+    from pyspark.sql import functions as F
+
+    return [F.col(prediction).cast("double").alias("prediction"), F.col(probability).alias("probability"),
+            F.lit(version).alias("model_version"), role.alias("role")]

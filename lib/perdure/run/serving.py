@@ -1,0 +1,63 @@
+"""What scores for a model version: its compiled form where that was proven equal, else MLlib's own transform.
+
+Beside each stored model lie its golden rows with MLlib's answers, its compiled form, and `FACTS`, which says what came
+of comparing the two.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perdure.core.record import RunRecord
+from perdure.models.compiled import Compiled, NotCompilable, compiled
+from perdure.models.golden import Golden, answered, choose
+
+from .context import Context
+
+if TYPE_CHECKING:
+    from pyspark.ml import Transformer
+
+GOLDEN, SQL, FACTS = "perdure/golden.json", "perdure/compiled.json", "perdure/serving.json"
+COMPILED, MLLIB = "compiled SQL", "MLlib"
+
+
+def equip(trained: Any, context: Context, folder: Path) -> None:
+    """Writes a new model's golden rows and compiled form into the folder that MLflow saved it to."""
+    pipeline = context.pipeline
+    golden = choose(trained.holdout, trained.columns, pipeline.features.key, pipeline.model.task)
+    short, why = None, ""
+    try:
+        short = compiled(trained.model, str(folder / "sparkml"))
+    except NotCompilable as error:
+        why = str(error)
+    golden, found = answered(golden, trained.model, short, context.spark)
+    facts: dict[str, Any] = {"form": MLLIB, "golden_rows": len(golden.rows)}
+    if short is not None and found is not None:
+        facts |= {"different": found.different, "largest_difference": found.largest}
+        why = "" if found.equal else (f"the compiled form differs from MLlib on {found.different} golden rows of "
+                                      f"{found.rows}, by up to {found.largest:.3g}")
+        facts["form"] = COMPILED if found.equal else MLLIB
+    if why:
+        facts["why"] = why
+    (folder / GOLDEN).parent.mkdir()
+    (folder / GOLDEN).write_text(golden.to_json(), encoding="utf-8")
+    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    if short is not None:
+        (folder / SQL).write_text(short.to_json(), encoding="utf-8")
+
+
+def scorer(context: Context, trained: RunRecord, *, anew: bool = False) -> tuple[Transformer | Compiled, str]:
+    """What scores for the version of a training, and its name. The compiled form is one small file; MLlib's is loaded
+    through MLflow, once a process unless `anew`."""
+    if (trained.facts.get("serving") or {}).get("form") == COMPILED:
+        return Compiled.from_json(context.tracking.read(trained.facts["location"], SQL)), COMPILED
+    return context.tracking.load(str(trained.facts["model_version"]), anew=anew), MLLIB
+
+
+def golden_rows(context: Context, trained: RunRecord) -> Golden | None:
+    """The golden rows of a training's version; None for a version of before there were any."""
+    if "serving" not in trained.facts:
+        return None
+    return Golden.from_json(context.tracking.read(trained.facts["location"], GOLDEN))
