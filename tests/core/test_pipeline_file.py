@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,14 @@ def test_secrets_come_from_the_environment_only(monkeypatch: pytest.MonkeyPatch)
 def test_the_shipped_json_schema_is_current() -> None:
     shipped = json.loads((ROOT / "docs" / "pipeline.schema.json").read_text())
     assert shipped == pipeline_file.json_schema(), "write it anew: PYTHONPATH=lib python -m perdure.core.pipeline_file"
+
+
+def test_the_json_schema_s_defaults_are_what_a_file_may_hold() -> None:
+    for section in pipeline_file.json_schema()["$defs"].values():
+        for key, field in section.get("properties", {}).items():
+            if isinstance(field.get("default"), str) and "pattern" in field:
+                assert re.fullmatch(field["pattern"], field["default"]), key
+            assert field.get("type") != "string" or isinstance(field.get("default", ""), str), key
 
 
 @settings(max_examples=150, deadline=None)

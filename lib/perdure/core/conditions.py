@@ -15,15 +15,15 @@ class Drift(Section):
 
     drift: str = Field(description="a drift statistic, such as population_stability_index")
     above: float | None = Field(default=None, description="default: each feature's own, for monitor.false_alarms")
-    columns: int = Field(1, ge=1)
+    columns: int = Field(default=1, ge=1, description="how many features must be above it")
 
 
 class Realised(Section):
     """A realised metric worse by `worse_by` than the champion's on its own holdout (0.05 is five per cent); with
     `slice`, in any value of that slice column. Below `minimum_coverage` labels it isn't judged."""
 
-    realised: str
-    worse_by: float = Field(gt=0)
+    realised: str = Field(description="a metric")
+    worse_by: float = Field(gt=0, description="the share by which it is worse")
     slice: str | None = Field(default=None, description="one of monitor.slices (the pipeline's metric only)")
     minimum_coverage: float = Field(default=0.0, ge=0, le=1, description="share of rows whose label must be known")
 
@@ -32,60 +32,60 @@ class Expected(Section):
     """A metric expected, before labels, to be worse by `worse_by` than the champion's on its own holdout; with `slice`,
     in any value of that slice column."""
 
-    expected: str
-    worse_by: float = Field(gt=0)
+    expected: str = Field(description="a metric")
+    worse_by: float = Field(gt=0, description="the share by which it is worse")
     slice: str | None = Field(default=None, description="one of monitor.slices (the pipeline's metric only)")
 
 
 class DataQuality(Section):
     """More than this share of the interval's rows went to quarantine."""
 
-    data_quality: float = Field(ge=0, lt=1)
+    data_quality: float = Field(ge=0, lt=1, description="the share")
 
 
 class NewCategories(Section):
     """In any feature more than this share of the rows has a category that the training never saw."""
 
-    new_categories: float = Field(ge=0, lt=1)
+    new_categories: float = Field(ge=0, lt=1, description="the share")
 
 
 class Age(Section):
     """The champion's training data ended longer ago than this."""
 
-    age: Span
+    age: Span = Field(description="the time")
 
 
 class NewRows(Section):
     """This many labelled rows have come since the champion's training data ended."""
 
-    new_rows: int = Field(ge=1)
+    new_rows: int = Field(ge=1, description="how many")
 
 
 class AnyOf(Section):
     """Due when one of them is."""
 
-    any: tuple[Condition, ...] = Field(min_length=1)
+    any: tuple[Condition, ...] = Field(min_length=1, description="the conditions")
 
 
 class AllOf(Section):
     """Due when all of them are."""
 
-    all: tuple[Condition, ...] = Field(min_length=1)
+    all: tuple[Condition, ...] = Field(min_length=1, description="the conditions")
 
 
 class Repeated(Section):
     """The condition held in at least `times` of the `last` intervals, this one included."""
 
-    of: Condition
-    times: int = Field(ge=1)
-    last: int = Field(ge=1, le=100)
+    of: Condition = Field(description="the condition")
+    times: int = Field(ge=1, description="in how many of them")
+    last: int = Field(ge=1, le=100, description="of how many intervals")
 
 
 class Budget(Section):
     """At most so many trainings in any time as long as `per`."""
 
-    trainings: int = Field(ge=1)
-    per: Span
+    trainings: int = Field(ge=1, description="how many")
+    per: Span = Field(description="in how long a time")
 
 
 CONDITIONS: dict[str, type[Section]] = {
@@ -137,10 +137,10 @@ AllOf.model_rebuild()
 class Retrain(Section):
     """When the model is trained anew; the first training comes as soon as there is enough history."""
 
-    when: When = "never"
+    when: When = Field(default="never", description="asked at each interval's end")
     cooldown: int = Field(default=0, ge=0, description="intervals that must pass after a training")
     minimum_rows: int = Field(default=0, ge=0, description="labelled rows that the window must hold")
-    budget: Budget | None = None
+    budget: Budget | None = Field(default=None, description="trainings in a time")
 
 
 def parts(condition: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:

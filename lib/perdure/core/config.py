@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,6 +13,8 @@ from .interval import Duration
 from .section import Name, Section, Span, SqlType, Time
 
 Task = Literal["binary", "regression"]
+AT_ONCE = Duration(0, "day")
+NOTHING: dict[str, Any] = {"default": "0 days"}  # AT_ONCE as JSON Schema has it
 
 
 class Target(Section):
@@ -52,7 +54,9 @@ class Source(Section):
         default=None, description="column that grows with each correction: of a key's rows the greatest stays"
     )
     event_time: str | None = Field(default=None, description="timestamp column; a source without one is static")
-    available_after: Span = Field(default=Duration(0, "day"), description="how long after event_time a row is known")
+    available_after: Span = Field(
+        default=AT_ONCE, json_schema_extra=NOTHING, description="how long after event_time a row is known"
+    )
     expectations: str | None = Field(default=None, description="Great Expectations suite (JSON)")
     on_failure: Literal["quarantine", "fail"] = Field(default="quarantine", description="what becomes of bad rows")
     schema_changes: SchemaChanges = Field(default=SchemaChanges(), description="files with other columns")
@@ -69,45 +73,47 @@ class Features(Section):
 
     sql: str = Field(description="file with one SELECT over the sources and views")
     views: dict[Name, str] = Field(default={}, description="name: file with a SELECT that features may build on")
-    key: str
-    event_time: str
+    key: str = Field(description="the column that names a row of features; the label's source has it, too")
+    event_time: str = Field(description="when a prediction is wanted: a row sees only what was known by then")
     lookback: Span = Field(
-        default=Duration(0, "day"), description="how much history the SQL is given before the interval"
+        default=AT_ONCE, json_schema_extra=NOTHING, description="how much history the SQL is given before the interval"
     )
 
 
 class Label(Section):
     """What is predicted: a column, or an expression over the columns, of a source that shares the features' key."""
 
-    column: Name
-    source: str = Field(alias="from")
+    column: Name = Field(description="a column of that source, or the name of what `expression` gives")
+    source: str = Field(alias="from", description="the source that the outcome comes with")
     expression: str | None = Field(default=None, description="SQL expression; null means that there is no outcome")
 
 
 class Tune(Section):
     """The search: how many trials, judged by which metric."""
 
-    trials: int = Field(default=10, ge=1, le=1000)
-    parallelism: int = Field(default=2, ge=1, le=64)
-    metric: str | None = Field(default=None, description="default: log_loss (binary), rmse (regression)")
+    trials: int = Field(default=10, ge=1, le=1000, description="how many; each family is tried at least once")
+    parallelism: int = Field(default=2, ge=1, le=64, description="trials at a time; it changes no result")
+    metric: str | None = Field(
+        default=None, description="what they are judged by; default: log_loss (binary), rmse (regression)"
+    )
     sample: float = Field(default=1.0, gt=0, le=1, description="share of the training rows that the search sees")
 
 
 class Model(Section):
     """The task, the model families to search, and how."""
 
-    task: Task
-    families: tuple[str, ...] = Field(min_length=1)
+    task: Task = Field(description="binary: will it be so (labels 0 and 1); regression: how much")
+    families: tuple[str, ...] = Field(min_length=1, description="model families that the search chooses from")
     exclude: tuple[str, ...] = Field(default=(), description="feature columns that the model must not see")
     tune: Tune = Tune()
-    seed: int = 42
+    seed: int = Field(default=42, description="of everything random: the same seed gives the same model")
 
 
 class Train(Section):
     """Which rows train: the `window` before the cut, its last `holdout` kept for the evaluation."""
 
-    window: Span
-    holdout: Span
+    window: Span = Field(description="how far back rows are used, the holdout included")
+    holdout: Span = Field(description="the window's last part, which only the evaluation sees")
     minimum: Span | None = Field(
         default=None, description="history wanted before the first training; default: the window"
     )
@@ -116,17 +122,17 @@ class Train(Section):
 class BeatChampion(Section):
     """The candidate must be better than the champion on the same rows, by `margin`, with `confidence` (paired)."""
 
-    metric: str
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    margin: float = 0.0
+    metric: str = Field(description="what the two are compared by")
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="how sure it must be (paired bootstrap)")
+    margin: float = Field(default=0.0, description="by how much, in the metric's own unit")
 
 
 class SliceRule(Section):
     """A metric's worst value that passes: in every value of a slice column, or between them (fairness)."""
 
     slice: str = Field(description="a column of the features")
-    metric: str
-    bound: float
+    metric: str = Field(description="a metric, or for fairness a measure between groups")
+    bound: float = Field(description="the worst value that passes")
     minimum_rows: int = Field(default=100, ge=1, description="labelled rows below which a value isn't judged")
 
 
@@ -144,7 +150,9 @@ class EnvironmentRules(Section):
 class Gate(Section):
     """What a candidate must show before it serves."""
 
-    mode: Literal["enforce", "dry_run", "off"] = "enforce"
+    mode: Literal["enforce", "dry_run", "off"] = Field(
+        default="enforce", description="whether a refusal counts (enforce), is only told (dry_run), or isn't looked for"
+    )
     thresholds: dict[str, float] = Field(default={}, description="metric: worst value that passes")
     beat_champion: BeatChampion | None = None
     slices: tuple[SliceRule, ...] = Field(default=(), description="thresholds that hold in every part of the rows")
@@ -159,7 +167,9 @@ class Rollout(Section):
     """How a candidate that passed its gate takes over from the champion: at once, after having scored beside it, or
     for a growing share of the keys. The first champion serves at once."""
 
-    kind: Literal["direct", "shadow", "canary"] = "direct"
+    kind: Literal["direct", "shadow", "canary"] = Field(
+        default="direct", description="at once; after scoring beside the champion; for a growing share of the keys"
+    )
     steps: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
         default=(10, 50, 100), min_length=1, description="canary: per cent of the keys that the challenger serves"
     )
@@ -179,16 +189,16 @@ class Rollout(Section):
 class BusinessValue(Section):
     """What one prediction of each kind is worth, in any unit."""
 
-    true_positive: float = 0.0
-    false_positive: float = 0.0
-    false_negative: float = 0.0
-    true_negative: float = 0.0
+    true_positive: float = Field(default=0.0, description="an alarm that was right")
+    false_positive: float = Field(default=0.0, description="an alarm for nothing")
+    false_negative: float = Field(default=0.0, description="a miss")
+    true_negative: float = Field(default=0.0, description="rightly left alone")
 
 
 class Monitor(Section):
     """What is watched, and along which slices."""
 
-    slices: tuple[str, ...] = ()
+    slices: tuple[str, ...] = Field(default=(), description="feature columns along whose values all is measured, too")
     false_alarms: float = Field(
         default=0.01, gt=0, lt=0.5, description="chance that an interval without a change raises any drift alarm"
     )
@@ -202,23 +212,23 @@ class Alerts(Section):
     """Whom to tell of a change of state, and of which kinds."""
 
     to: tuple[str, ...] = Field(min_length=1, description="Apprise URLs; write secrets as ${env:NAME}")
-    on: tuple[Literal["data", "drift", "performance", "retrain", "model"], ...] = (
-        "data", "drift", "performance", "retrain", "model",
-    )  # fmt: skip
+    on: tuple[Literal["data", "drift", "performance", "retrain", "model"], ...] = Field(
+        default=("data", "drift", "performance", "retrain", "model"), description="kinds of change"
+    )
 
 
 class Pipeline(Section):
-    """A model's whole life. `root` is the folder that its relative paths start from."""
+    """A model's whole life, from raw data to retraining. Relative paths start from the project's folder."""
 
-    pipeline: Name
-    description: str = ""
-    targets: dict[Name, Target] = Field(min_length=1)
-    interval: Span
+    pipeline: Name = Field(description="the model's name, in the registry and in the tables")
+    description: str = Field(default="", description="what it is for, for people")
+    targets: dict[Name, Target] = Field(min_length=1, description="places to live in; --target chooses one")
+    interval: Span = Field(description="what one run of a step processes: a half-open range of event time")
     start: Time = Field(description="the first interval's start")
     end: Time | None = Field(default=None, description="where the last interval ends; default: now")
     feed: str | None = Field(default=None, description="Python file with land(folder): called before each ingest")
     landing: str = Field(default=".data/landing", description="folder that the feed lands in")
-    sources: dict[Name, Source] = Field(min_length=1)
+    sources: dict[Name, Source] = Field(min_length=1, description="raw data, by name")
     features: Features
     label: Label
     model: Model
@@ -228,6 +238,7 @@ class Pipeline(Section):
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")
+    # The project's folder and the chosen target, as the reader of the file found them.
     root: Path = Field(default=Path("."), exclude=True, json_schema_extra={"readOnly": True})
     target: str = Field(default="", exclude=True, json_schema_extra={"readOnly": True})
 
