@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -17,6 +18,9 @@ from .champion import Champion, challenger_at, champion_at
 from .context import Context
 from .engine import Outcome, Plan, command, execute, execute_all
 from .feed import land
+
+# A training takes as long as the data steps of two or three intervals.
+AHEAD = 3
 
 
 @dataclass
@@ -163,30 +167,41 @@ class Session:
 
     def live(self, intervals: Sequence[Interval]) -> None:
         """Everything that is due in these intervals, in their order. While the models of one are at work, the data of
-        the next are made ready: they depend on no model, and no step sees rows later than its own interval."""
+        the next `AHEAD` are made ready: they depend on no model, and no step sees rows later than its own interval."""
         if self.context.dry_run:
             for interval in intervals:
                 self.context.progress.heading(f"{interval}")
                 self._preview(interval)
             return
-        with ThreadPoolExecutor(1) as ahead:
-            ready = [ahead.submit(self._prepare, interval) for interval in intervals[:1]]
-            for number, interval in enumerate(intervals):
-                try:
-                    ready.pop().result()
-                except DataGateRefused:
-                    self.alert(interval)
-                    raise
-                ready = [ahead.submit(self._prepare, following) for following in intervals[number + 1 : number + 2]]
-                self.score(interval)
-                self.monitor(interval)
-                self.retrain(interval)
-                self.alert(interval)
-                if any(record.interval == interval.label for record in self.tally.done):
-                    self.context.progress.heading(f"{interval} lived")
+        with ThreadPoolExecutor(1) as thread:
+            ahead: deque[Future[None]] = deque()
+            try:
+                for number, interval in enumerate(intervals):
+                    for following in intervals[number + len(ahead) : number + 1 + AHEAD]:
+                        ahead.append(thread.submit(self._prepare, following, ahead[-1] if ahead else None))
+                    self._live(interval, ahead.popleft())
+            except BaseException:
+                thread.shutdown(wait=False, cancel_futures=True)
+                raise
 
-    def _prepare(self, interval: Interval) -> None:
-        """The data steps of an interval."""
+    def _live(self, interval: Interval, ready: Future[None]) -> None:
+        """An interval whose data steps are `ready` or about to be."""
+        try:
+            ready.result()
+        except DataGateRefused:
+            self.alert(interval)
+            raise
+        self.score(interval)
+        self.monitor(interval)
+        self.retrain(interval)
+        self.alert(interval)
+        if any(record.interval == interval.label for record in self.tally.done):
+            self.context.progress.heading(f"{interval} lived")
+
+    def _prepare(self, interval: Interval, before: Future[None] | None = None) -> None:
+        """The data steps of an interval; none of them where those of the interval `before` failed."""
+        if before is not None:
+            before.result()
         self.ingest(interval)
         self.validate(interval)
         self.featurize(interval)
