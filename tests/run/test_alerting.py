@@ -96,6 +96,15 @@ def test_states_of_an_interval() -> None:
         "model": State(True, "FAIL critical log_loss: 0.7 (must be <= 0.6)")}
 
 
+def test_unusual_data_are_amiss_too() -> None:
+    rows = [{"text": "rows is 3, expected 200 to 300"}]
+    found = states_of([record("validate", subject="weather", unusual=rows),
+                       record("monitor", drifted={}, unusual=[{"text": f"c{at}: mean is 9"} for at in range(7)])])
+    assert found["data"].amiss
+    assert found["data"].reason.startswith("Unusual: weather rows is 3, expected 200 to 300; c0: mean is 9;")
+    assert found["data"].reason.endswith("; and 3 more.")
+
+
 def test_what_was_not_measured_has_no_state() -> None:
     assert states_of([]) == {}
     assert states_of([record("monitor", "failed")]) == {}

@@ -14,6 +14,7 @@ from perdure.core.config import Pipeline
 from perdure.core.errors import PerdureError
 from perdure.core.interval import Duration, Interval
 from perdure.core.protocols import StepResult
+from perdure.profile.files import Stored, Within, plain_files
 from perdure.profile.profile import ALL, Profile, Slice
 from perdure.steps import monitor as monitoring
 from perdure.steps.monitor import monitor, read_profiles
@@ -347,3 +348,25 @@ def test_new_categories_are_told(spark: SparkSession, baseline: Profiles) -> Non
     features = features.selectExpr("* except (origin)", odd)
     found = monitor(features, predictions, reference=baseline, pipeline=PIPELINE, interval=INTERVAL)
     assert found.facts["new_categories"] == {"origin": 0.01}
+
+
+def test_the_features_own_files_give_the_same(spark: SparkSession, baseline: Profiles, tmp_path: Path) -> None:
+    """Facts and states, whichever way the features are read; the files of other months aside."""
+    features, predictions, labels = lived(spark, 3_000, 1)
+    other = features.selectExpr("* except (scheduled_at, _interval)", "timestamp '2013-06-02' scheduled_at",
+                                "'2013-06' _interval")
+    place = str(tmp_path / "features")
+    features.unionByName(other).write.format("delta").partitionBy("_interval").save(place)
+    whole = spark.read.format("delta").load(place)
+    within = Within("scheduled_at", INTERVAL.start, INTERVAL.end)
+    mine = whole.where("scheduled_at < timestamp '2013-06-01'")
+    assert len(plain_files(mine, f"delta.`{place}`", ["n0"], ["origin"], within) or ()) == 2
+    given = {"reference": baseline, "previous": baseline, "pipeline": PIPELINE, "interval": INTERVAL}
+    plain = monitor(mine, predictions, labels, **given)
+    direct = monitor(mine, predictions, labels, stored=Stored(whole, f"delta.`{place}`", within), **given)
+    assert direct.facts == plain.facts
+    assert plain.facts["rows"] == 3_000
+    for name in ("profiles", "profile_metrics", "drift_metrics"):
+        theirs, ours = ({json.dumps(row.asDict(recursive=True), default=str) for row in table_rows}
+                        for table_rows in (table(plain, name), table(direct, name)))
+        assert ours == theirs

@@ -90,6 +90,20 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Unusual:
+    """A measure of a source (`subject`; empty: of the features) outside what its own history lets expect; what is open
+    at one end is None there."""
+
+    interval: str
+    subject: str
+    column: str
+    measure: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Distribution:
     """Rows per bin, in the reference and in one interval. `bins` names categories, or is the n + 1 edges of a
     histogram with n bins."""
@@ -158,6 +172,7 @@ class ReportData:
     performance: tuple[Performance, ...] = ()
     drift: tuple[Drift, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    unusual: tuple[Unusual, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     importance: tuple[Importance, ...] = ()
     trials: tuple[Trial, ...] = ()

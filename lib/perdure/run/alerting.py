@@ -14,6 +14,7 @@ from perdure.policy.alerts import Message, State, message
 
 from .context import Context
 from .engine import Inputs, Plan, command
+from .evidence import unusual_lines
 
 _NAMED = 5
 _LOOKED_AT = ("validate", "monitor", "retrain", "evaluate")
@@ -49,7 +50,11 @@ def states_of(records: list[RunRecord]) -> dict[str, State]:
     validated = [record for (step, _), record in last.items() if step == "validate"]
     refused = [record.subject for record in validated if record.status == "refused"]
     if validated:
-        states["data"] = State(bool(refused), f"Refused: {', '.join(sorted(refused))}." if refused else "")
+        parts = [f"Refused: {', '.join(sorted(refused))}."] if refused else []
+        if unusual := unusual_lines([*validated, *([by_step["monitor"]] if "monitor" in by_step else [])]):
+            more = f"; and {len(unusual) - _NAMED} more" if len(unusual) > _NAMED else ""
+            parts.append(f"Unusual: {'; '.join(unusual[:_NAMED])}{more}.")
+        states["data"] = State(bool(parts), " ".join(parts))
     if "monitor" in by_step:
         drifted = sorted(by_step["monitor"].facts.get("drifted") or ())
         more = f" and {len(drifted) - _NAMED} more" if len(drifted) > _NAMED else ""

@@ -79,6 +79,7 @@ def gather(context: Context) -> r.ReportData:
         performance=tuple(_performance(context)),
         drift=tuple(_drift(context)),
         profiles=tuple(_profiles(context)),
+        unusual=tuple(_unusual(records)),
         distributions=tuple(_distributions(context)),
         importance=tuple(_importance(context)),
         trials=tuple(_trials(records)),
@@ -205,6 +206,15 @@ def _distributions(context: Context) -> Iterator[r.Distribution]:
     for column, bins, before, now in bins_of(reference, current):
         named: Any = tuple(bins)
         yield r.Distribution(column, latest.interval, named, tuple(before), tuple(now))
+
+
+def _unusual(records: list[RunRecord]) -> Iterator[r.Unusual]:
+    newest = {(record.step, record.subject, record.interval): record for record in records
+              if record.step in ("validate", "monitor")}
+    for record in newest.values():
+        for one in record.facts.get("unusual") or ():
+            named = {name: one[name] for name in ("column", "measure", "value", "low", "high")}
+            yield r.Unusual(record.interval, record.subject, **named)
 
 
 def _importance(context: Context) -> Iterator[r.Importance]:

@@ -19,10 +19,13 @@ from perdure.sources._drift import Change
 
 from .champion import Champion, champion_at
 from .context import Context
-from .engine import Inputs, Plan
+from .engine import Inputs, Plan, pinned_version
+from .usual import with_unusual
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from perdure.profile.files import Stored
 
 
 def plain(section: Any) -> JSON:
@@ -120,6 +123,7 @@ def validate(context: Context, name: str, interval: Interval) -> Plan:
         reads=(wish, back),
         latest_only=(f"raw_{name}",),
         static=source.static,
+        finish=None if source.static else lambda result, _: with_unusual(context, "validate", name, interval, result),
     )
 
 
@@ -341,6 +345,7 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
             swings=champion.train.facts.get("swings"),
+            stored=_stored(context, features),
             pipeline=pipeline,
             interval=interval,
         )
@@ -356,4 +361,17 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
         identity=identity,
         reads=(features, wish, labels),
         latest_only=("predictions",),
+        finish=lambda result, _: with_unusual(context, "monitor", "", interval, result),
     )
+
+
+def _stored(context: Context, wish: Read) -> Stored | None:
+    """The table that holds what `wish` names, to be read from its own files; None where Spark's reader is cheaper."""
+    from perdure.profile.files import WORTH, Stored, Within
+
+    producers = context.ledger.producers(wish)
+    outputs = [output for record in producers for output in record.outputs if output.table == wish.table]
+    if wish.column is None or wish.since is None or wish.until is None or sum(o.rows or 0 for o in outputs) < WORTH:
+        return None
+    table = context.tables.read(Read(wish.table), pinned_version(wish.table, producers))
+    return Stored(table, context.tables.sql_name(wish.table), Within(wish.column, wish.since, wish.until))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 from perdure.core.protocols import StepResult, Write
 from perdure.drift.bins import bins_of
 from perdure.drift.calm import Swings, thresholds
@@ -21,6 +22,7 @@ from perdure.profile.histogram import Histogram
 from perdure.profile.lengths import Lengths
 from perdure.profile.moments import Moments
 from perdure.profile.profile import ALL, Column, ColumnProfile, Profile, Slice
+from perdure.quality.unusual import measures
 
 from .reference import known_slices, profiled_columns, read, read_profiles, states, without
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from perdure.core.config import Pipeline
     from perdure.core.interval import Interval
+    from perdure.profile.files import Stored
 
 __all__ = ["bins_of", "monitor", "read", "read_profiles"]
 
@@ -69,16 +72,17 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
     reference: Profiles,
     previous: Profiles | None = None,
     swings: Mapping[str, Any] | None = None,
+    stored: Stored | None = None,
     pipeline: Pipeline,
     interval: Interval,
 ) -> StepResult:
-    """Profiles of the interval's features, prediction, probability and label, whole and by slice, read in one scan;
-    their metrics; their drift from `reference` and, where given, from `previous` (what `read_profiles` gives).
+    """Profiles of the interval's features, prediction, probability and label, whole and by slice, read in one scan (or,
+    where `stored` says which table the features are, those from its own files and the others beside them); their metrics; their drift from `reference` and, where given, from `previous` (what `read_profiles` gives).
 
     Predictions are the champion's. Facts: `rows`, `model_version`, `label_coverage`, `null_shares` of columns with
     nulls, `drift` and `drift_outputs` (column -> statistic -> value), `drift_thresholds` (the same keys), `drifted`
     (features above a threshold, with the statistics), `new_categories` (column -> share of rows whose category the
-    reference never saw), `worst` (by population stability index), and columns that could not be compared. Thresholds
+    reference never saw), `measures` (as `quality.unusual` takes them), `worst` (by population stability index), and columns that could not be compared. Thresholds
     come from `swings`, the fact of that name of the champion's training, unless `monitor.thresholds` fixes them.
     """
     if ALL not in reference:
@@ -88,7 +92,7 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
         )
     rows = _joined(features, predictions, labels, pipeline)
     zero, unfit = _comparable(rows, reference[ALL], pipeline)
-    found = _scan(rows, zero, known_slices(rows, pipeline))
+    found = _scan(rows, zero, known_slices(rows, pipeline), stored)
     version = _version(found)
     profiles = {key: without(profile, _VERSION) for key, profile in found.items()}
     frame = _Frame((interval.start, interval.end), str(pipeline.interval), version)
@@ -110,6 +114,7 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
         facts={
             **_facts(profiles[ALL], against[ALL], _bounds(profiles[ALL], swings, pipeline)),
             "new_categories": _new_categories(reference[ALL], profiles[ALL]),
+            "measures": [one.to_list() for one in measures(_known(reference, previous), profiles[ALL])],
             "model_version": version,
             "slices": len(profiles) - 1,
             **unfit,
@@ -166,12 +171,25 @@ def _comparable(rows: DataFrame, reference: Profile, pipeline: Pipeline) -> tupl
     return reference.only(alike).zero(), {name: columns for name, columns in unfit.items() if columns}
 
 
-def _scan(rows: DataFrame, zero: Profile, slices: Sequence[str]) -> dict[Slice, Profile]:
+def _scan(rows: DataFrame, zero: Profile, slices: Sequence[str], stored: Stored | None) -> dict[Slice, Profile]:
+    """The profiles of joined rows. With `stored` only the slices and what is not a feature are joined and read twice."""
+    from perdure.profile.files import scan_table
     from perdure.profile.scan import scan
 
     if _VERSION in rows.columns:
         zero = Profile({**zero.columns, _VERSION: ColumnProfile.start(Column("string", "categorical"))})
-    return scan(rows, zero, slices)
+    if stored is None:
+        return scan(rows, zero, slices)
+    added = [name for name in zero.columns if name in (*OUTPUTS, _VERSION)]
+    own = zero.only(name for name in zero.columns if name not in added)
+    features = scan_table(stored.table, stored.name, own, slices, stored.within)
+    found = scan(rows.select(*map(quoted, slices), *added), zero.only(added), slices)
+    return {key: Profile({**profile.columns, **found[key].columns}) for key, profile in features.items()}
+
+
+def _known(*profiles: Profiles | None) -> list[Profile]:
+    """Whole profiles whose categories aren't new."""
+    return [each[ALL] for each in profiles if each and ALL in each]
 
 
 def _version(found: Profiles) -> str:
