@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from perdure.profile.profile import Column, ColumnProfile, Profile
 from perdure.core.interval import Duration
+from perdure.profile.profile import Column, ColumnProfile, Profile
 from perdure.quality.unusual import LEAST, Measure, among, expected, measures, of_source, season_of, unusual, usual
 
 ZERO = Profile(

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from perdure.core.identifiers import quoted
 
 from .profile import ALL, Profile, Slice
-from .scan import _SLICE, SLICES, _check_slices, _cut, scan
+from .scan import _SLICE, SLICES, _check_slices, _cut, scan, start
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -148,7 +148,7 @@ def _profiles(
             table = _chosen(batch, empty, slices, within)
             if table.num_rows:
                 for key, rows in _cut(table, slices):
-                    found[key] = found.get(key, empty).add(rows)
+                    found[key] = (found.get(key) or start(empty, key, ())).add(rows)
             if len(found) > SLICES * (len(slices) + 1):
                 break  # the driver says what is wrong
     return found

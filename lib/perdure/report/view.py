@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import flow, performance, training
-from .data import PipelineFacts, ReportData, Unusual
+from .data import PipelineFacts, ReportData, Told, Unusual
 from .drift import DistributionView, DriftView, distributions, heat
 from .timeline import Period, Timeline
+from .together import TogetherView, together
 from .verdict import Verdict, verdict
 from .words import compact, figure, period, share, title
-
 
 _UNUSUAL = 20  # rows of that table
 
@@ -42,6 +42,8 @@ class View:
     metrics: tuple[performance.MetricView, ...]
     slices: performance.SlicesView | None
     drift: DriftView | None
+    told: tuple[Told, ...]
+    together: TogetherView | None
     distributions: tuple[DistributionView, ...]
     trainings: tuple[training.TrainingView, ...]
     trainings_omitted: int
@@ -79,6 +81,8 @@ def build(data: ReportData) -> View:
         metrics=metrics,
         slices=slices,
         drift=changes,
+        told=data.told,
+        together=together(data, timeline),
         distributions=distributions(data, changes),
         trainings=trainings,
         trainings_omitted=omitted,

@@ -94,6 +94,7 @@ _OUTSIDE = (
     "run/gather.py",
     "run/reproduce.py",
     "run/replay.py",
+    "run/scratch.py",
     "run/owed.py",
     "core/schedule.py",
 )

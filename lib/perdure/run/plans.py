@@ -242,6 +242,7 @@ def train(context: Context, interval: Interval) -> Plan:
 
     # Not all of `monitor`: a rate of false alarms makes no other model.
     config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": list(pipeline.monitor.slices)}
+    config |= {"multivariate": True} if pipeline.monitor.multivariate else {}
     return Plan(
         "train",
         interval,
@@ -346,6 +347,8 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
             swings=champion.train.facts.get("swings"),
             stored=_stored(context, features),
+            weights=champion.train.facts.get("importance"),
+            known_errors=champion.train.facts.get("reconstruction") or (),
             pipeline=pipeline,
             interval=interval,
         )
