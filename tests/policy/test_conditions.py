@@ -30,7 +30,8 @@ NOW = Evidence(
     slices=(Part("origin", "EWR", 800, {"log_loss": 0.5}, {"log_loss": 0.41}, 0.4),
             Part("origin", "JFK", 800, {"log_loss": 0.5}, {"log_loss": 0.9}, 0.0),
             Part("origin", "NEW", 10, {"log_loss": 9.0}, {}, 1.0)),
-    new_categories={"carrier": 0.03, "dest": 0.001}, trainings=(day(2), day(4)), intervals_since_training=3)
+    new_categories={"carrier": 0.03, "dest": 0.001}, unusual=("schedule rows is 3, expected 9 to 12",),
+    trainings=(day(2), day(4)), intervals_since_training=3)
 
 
 def decided(when: Any, evidence: Evidence = NOW, **more: Any) -> Decision:
@@ -54,6 +55,8 @@ def decided(when: Any, evidence: Evidence = NOW, **more: Any) -> Decision:
     ({"data_quality": 0.02}, False, "of the 2.00% allowed"),
     ({"new_categories": 0.01}, True, "carrier 3.0%"),
     ({"new_categories": 0.05}, False, "no feature"),
+    ({"unusual": 1}, True, "1 measure of the data is unusual: schedule rows is 3, expected 9 to 12"),
+    ({"unusual": 2}, False, "1 measure of the data is unusual"),
 ])
 def test_conditions(when: Any, due: bool, words: str) -> None:
     found = decided(when)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perdure.core.errors import UsageError
+from perdure.profile import files
 from perdure.profile.files import Within, plain_files, scan_table
 from perdure.profile.profile import ALL, Profile
 from perdure.profile.scan import plan, scan
@@ -107,3 +108,13 @@ def test_no_rows(spark: SparkSession, path: str, zero: Profile) -> None:
     table = spark.read.format("delta").load(path)
     never = Within("at", datetime(2030, 1, 1, tzinfo=timezone.utc), datetime(2031, 1, 1, tzinfo=timezone.utc))
     assert scan_table(table, f"delta.`{path}`", zero, [], never) == {ALL: zero}
+
+
+def test_files_out_of_the_tasks_reach_go_through_spark(
+    spark: SparkSession, path: str, zero: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a cluster whose disks aren't shared: the driver lists files that no task finds."""
+    table = spark.read.format("delta").load(path)
+    found = plain_files(table, f"delta.`{path}`", COLUMNS)
+    monkeypatch.setattr(files, "plain_files", lambda *_: [f"{file}.elsewhere" for file in found or ()])
+    assert scan_table(table, f"delta.`{path}`", zero) == scan(table, zero)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from functools import partial
@@ -10,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from perdure.core.interval import Duration
 from perdure.profile.profile import Column, ColumnProfile, Profile
-from perdure.quality.unusual import LEAST, expected, unusual
+from perdure.quality.unusual import LEAST, Measure, among, expected, measures, of_source, season_of, unusual, usual
 
 ZERO = Profile(
     {
@@ -94,3 +96,50 @@ def test_a_value_that_never_moved_may_move_by_its_noise_alone() -> None:
     assert low < 1.1 < high
     assert chance > 0.01
     assert expected([1.0] * 10, 2.5, noise=0.1)[2] < 0.01
+
+
+def test_measures_are_stored_and_come_back(history: list[Profile]) -> None:
+    found = measures(history[:-1], history[-1])
+    stored = json.loads(json.dumps([one.to_list() for one in found], allow_nan=False))
+    for before, after in zip(found, map(Measure.from_list, stored), strict=True):
+        assert (after.column, after.name, after.upward) == (before.column, before.name, before.upward)
+        assert after.even == pytest.approx(before.even, rel=1e-8)
+        assert after.back(after.even) == pytest.approx(before.back(before.even), rel=1e-6)
+
+
+def test_a_source_is_measured_by_what_its_suite_has_counted() -> None:
+    result = {"results": [
+        {"expectation_config": {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a"}},
+         "result": {"element_count": 200, "unexpected_count": 50}},
+        {"expectation_config": {"type": "expect_column_values_to_be_between", "kwargs": {"column": "b"}},
+         "result": {"element_count": 200, "missing_count": 20, "unexpected_count": 7}},
+        {"expectation_config": {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "b"}},
+         "result": {"observed_value": 4.5}},
+        {"expectation_config": {"type": "expect_table_row_count_to_be_between", "kwargs": {}},
+         "result": {"observed_value": 200}},
+        {"expectation_config": {"type": "expect_column_max_to_be_between", "kwargs": {"column": "gone"}},
+         "result": {}, "exception_info": {"raised_exception": True}}]}
+    found = {(one.column, one.name): one.value for one in of_source(200, 4, result)}
+    assert found == {("", "rows"): 200, ("", "share of quarantined rows"): 0.02, ("a", "share of nulls"): 0.25,
+                     ("b", "share of nulls"): 0.1, ("b", "mean"): 4.5}
+    assert [one.name for one in of_source(0, 0, None)] == ["rows"]
+
+
+def test_the_unusual_is_no_history_until_it_lasts() -> None:
+    rows = [[Measure("", "rows", value, math.log1p(value), 0.01)] for value in (100, 101, 99, 100, 500, 100)]
+    once = [(each, [("", "rows")] if at == 4 else []) for at, each in enumerate(rows)]
+    assert [len(each) for each in usual(once)] == [1, 1, 1, 1, 0, 1]
+    lasting = [(each, [("", "rows")] if at >= 3 else []) for at, each in enumerate(rows)]
+    assert [len(each) for each in usual(lasting)] == [1] * 6
+
+
+def test_of_measures_that_are_new_nothing_is_said() -> None:
+    history = [[Measure("", "rows", 100, 4.6, 0.1)]] * 10
+    fresh = [Measure("", "rows", 100, 4.6, 0.1), Measure("x", "mean", 1e9, 1e9, 0.0)]
+    assert among(history, fresh) == []
+
+
+@pytest.mark.parametrize(("interval", "season"), [("1 day", 7), ("1 month", 12), ("1 hour", 24), ("6 hours", 4),
+                                                  ("5 hours", None), ("1 year", None), ("12 months", None)])
+def test_the_season_of_an_interval(interval: str, season: int | None) -> None:
+    assert season_of(Duration.parse(interval)) == season

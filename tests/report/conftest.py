@@ -26,7 +26,12 @@ from perdure.report.data import (
     Profile,
     ReportData,
     Slice,
+    Together,
+    Told,
+    ToldBin,
+    ToldSlice,
     Trial,
+    Unusual,
 )
 from perdure.report.render import render
 
@@ -195,6 +200,15 @@ def _drift(dice: random.Random) -> tuple[Drift, ...]:
     return tuple(rows)
 
 
+def _told() -> tuple[Told, ...]:
+    late = ToldBin("0.35 to 0.4", 0.08, 0.31, 0.55)
+    return (
+        Told("2013-12", "carrier_late_7d", 0.13, 0.38, 0.41, (late, ToldBin("below 0.1", 0.2, 0.05, 0.3)),
+             (ToldSlice("origin", "EWR", 9900, 0.61, 0.52, late), ToldSlice("carrier", "EV", 4200, 0.9, 0.33))),
+        Told("2013-12", "temp", 0.05, 0.95, 0.28, (ToldBin("24 to 31", 0.03, 0.24, 0.7),), ()),
+    )
+
+
 def _distributions() -> tuple[Distribution, ...]:
     def bell(centre: float, count: int = 14) -> tuple[float, ...]:
         return tuple(round(9000 * math.exp(-(((n - centre) / 2.6) ** 2))) for n in range(count))
@@ -344,6 +358,16 @@ def flights_year() -> ReportData:
         performance=_performance(dice),
         drift=_drift(dice),
         profiles=profiles,
+        unusual=(
+            Unusual("2013-12", "weather", "wind_speed", "share of nulls", 0.081, 0.001, 0.012),
+            Unusual("2013-12", "", "tailnum_age", "rows in new categories", 0.02, None, 0.004),
+            Unusual("2013-11", "schedule", "", "rows", 27268, 27900, 30150),
+        ),
+        told=_told(),
+        together=tuple(
+            Together(month, 1.41 + 0.02 * (n % 3) + 0.1 * (n == 7), 1.38, 1.47, n == 7, (("temp", 0.4), ("dewp", 0.2)))
+            for n, month in enumerate(MONTHS[4:])
+        ),
         distributions=_distributions(),
         importance=tuple(Importance(column, weight) for column, (_, weight) in COLUMNS.items()),
         trials=trials,

@@ -27,7 +27,12 @@ from perdure.report.data import (
     Performance,
     PipelineFacts,
     ReportData,
+    Together,
+    Told,
+    ToldBin,
+    ToldSlice,
     Trial,
+    Unusual,
 )
 from perdure.report.render import render, to_json, to_markdown
 
@@ -68,8 +73,8 @@ class Page(HTMLParser):
 
 
 def a_long_history() -> ReportData:
-    """A year of days: 30 features, 10 slices, a training every week."""
-    days = [(date(2020, 1, 1) + timedelta(days=n)).isoformat() for n in range(366)]
+    """Three years of days: 30 features, 10 slices, a training every week, something unusual every day."""
+    days = [(date(2020, 1, 1) + timedelta(days=n)).isoformat() for n in range(1096)]
     slices = [None, *(("region", f"region {n}") for n in range(10))]
     psi = "population_stability_index"
     bins = tuple(float(n) for n in range(31))
@@ -88,6 +93,13 @@ def a_long_history() -> ReportData:
         drift=tuple(Drift(day, f"feature_{n}", {psi: n / 50}) for day in days for n in range(30)),
         distributions=tuple(Distribution(f"feature_{n}", days[-1], bins, (1.0,) * 30, (2.0,) * 30) for n in range(30)),
         importance=tuple(Importance(f"feature_{n}", 1 / 30) for n in range(30)),
+        unusual=tuple(Unusual(day, "source_1", "price", "mean", 1.0, 2.0, 3.0) for day in days),
+        together=tuple(Together(day, n / 100, 1.0, 5.0, n > 500) for n, day in enumerate(days)),
+        told=tuple(
+            Told(days[-1], f"feature_{n}", 1 / 30, n / 50, 1 / 8, (ToldBin("1 to 2", 0.1, 0.5, 0.9),) * 3,
+                 (ToldSlice("region", "region 1", 100, 0.5, 0.5, ToldBin("1 to 2", 0.1, 0.5, 0.9)),) * 4)
+            for n in range(8)
+        ),
         trials=tuple(Trial(day, n, "gbt", {"depth": n}, 0.5, 1.0) for day in days[::7] for n in range(50)),
         comparisons=tuple(
             Comparison(day, str(n), None, {"log_loss": (0.5, None)}, gate) for n, day in enumerate(days[::7])
@@ -141,7 +153,7 @@ def test_every_anchor_and_term_has_its_place(page: str) -> None:
 
 def test_charts_have_words_for_those_who_cannot_see_them(page: str) -> None:
     charts = [attributes for _, attributes in Page(page).elements if "chart" in (attributes.get("class") or "").split()]
-    assert len(charts) == 2 * 3 + 5
+    assert len(charts) == 2 * 4 + 5
     assert all(chart["role"] == "img" and len(chart["aria-label"] or "") > 20 for chart in charts)
     assert len(re.findall(r"<svg ", page)) == len(re.findall(r"<svg [^>]*aria-hidden", page)) + len(charts)
 

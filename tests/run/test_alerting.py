@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from perdure.core.config import Alerts
 from perdure.core.errors import PerdureError
 from perdure.core.gate import GateLine, GateResult
 from perdure.core.record import RunRecord
 from perdure.io import notify
 from perdure.policy.alerts import State
-from perdure.run.alerting import states_of
+from perdure.run.alerting import enough, states_of
+
+from .conftest import job
 
 
 class Receiver(HTTPServer):
@@ -61,6 +69,16 @@ def test_what_is_sent_arrives(receiver: Receiver) -> None:
     assert found["message"].splitlines() == ["Features drift. delay.", "", "Look deeper: x"]
 
 
+def test_the_picture_goes_along(receiver: Receiver) -> None:
+    pytest.importorskip("apprise")
+    drawn = b"\x89PNG\r\n\x1a\n and so on"
+    assert notify.send([receiver.url], "title", "body", drawn)
+    (found,) = receiver.received
+    (attached,) = found["attachments"]
+    assert base64.b64decode(attached["base64"]) == drawn
+    assert attached["mimetype"] == "image/png"
+
+
 def test_a_receiver_that_refuses_is_told_apart(receiver: Receiver) -> None:
     pytest.importorskip("apprise")
     receiver.answer = 500
@@ -94,6 +112,52 @@ def test_states_of_an_interval() -> None:
         "data": State(True, "Refused: weather."), "drift": State(True, "a, b, c, d, e and 2 more."),
         "retrain": State(True, "Train: old."), "performance": State(True, "realised: log_loss 0.7 against 0.5."),
         "model": State(True, "FAIL critical log_loss: 0.7 (must be <= 0.6)")}
+
+
+def test_no_more_than_was_asked_for() -> None:
+    now = datetime(2024, 5, 2, 12, tzinfo=timezone.utc)
+    alerts = Alerts.model_validate({"to": ["json://x"], "at_most": {"notices": 2, "per": "1 day"}})
+
+    def told(hours: int, *, sent: bool = True, title: str = "x: features drift") -> RunRecord:
+        started = (now - timedelta(hours=hours)).isoformat()
+        return replace(record("alert", sent=sent, title=title), started_at=started)
+
+    assert not enough([told(1), told(30)], alerts, now)
+    assert enough([told(1), told(23)], alerts, now)
+    assert not enough([told(1), told(2, sent=False), told(3, title="")], alerts, now)
+    assert not enough([told(1), told(2), told(3)], Alerts(to=("json://x",)), now)
+
+
+@pytest.mark.long
+def test_a_lived_interval_is_told_once_with_its_picture(receiver: Receiver, lived: Path, tmp_path: Path) -> None:
+    """By the job itself, over a copy of a project that was lived without alerts."""
+    pytest.importorskip("apprise")
+    shutil.copytree(lived.parents[1], tmp_path / "project")
+    file = tmp_path / "project" / "pipelines" / lived.name
+    file.write_text(file.read_text() + f'\nalerts: {{to: ["{receiver.url}"], at_most: {{notices: 1, per: 1 hour}}}}\n')
+    job("alert", file, "--interval", "2016-06-17")  # the first training was due
+    (found,) = receiver.received
+    assert found["title"].startswith("buoy 2016-06-17: ")
+    assert "a training is due" in found["title"]
+    assert "Look deeper: ./spark-submit.sh jobs/report.py" in found["message"]
+    job("alert", file, "--interval", "2016-06-17")
+    job("alert", file, "--interval", "2016-06-18")
+    assert len(receiver.received) == 1
+
+
+def test_features_that_part_are_drift() -> None:
+    apart = {"drifted": True, "columns": {"temp": 0.5, "dewp": 0.2}}
+    found = states_of([record("monitor", drifted={}, multivariate=apart)])
+    assert found["drift"] == State(True, "Features no longer go together as in the training, most temp, dewp.")
+
+
+def test_unusual_data_are_amiss_too() -> None:
+    rows = [{"text": "rows is 3, expected 200 to 300"}]
+    found = states_of([record("validate", subject="weather", unusual=rows),
+                       record("monitor", drifted={}, unusual=[{"text": f"c{at}: mean is 9"} for at in range(7)])])
+    assert found["data"].amiss
+    assert found["data"].reason.startswith("Unusual: weather rows is 3, expected 200 to 300; c0: mean is 9;")
+    assert found["data"].reason.endswith("; and 3 more.")
 
 
 def test_what_was_not_measured_has_no_state() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,3 +104,29 @@ def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Calla
     assert kills == len(used.read_text().splitlines()) >= 8
     print(f"killed at {kills} points")  # noqa: T201
     same(spark, lived.parents[1], file.parents[1])
+
+
+def test_another_policy_is_lived_in_a_scratch_target(spark: Any, lived: Path, tmp_path: Path) -> None:
+    """The data are not touched, the trainings are real, and a second time finds them done."""
+    shutil.copytree(lived.parents[1], tmp_path / "project")
+    file = tmp_path / "project" / "pipelines" / lived.name
+    policy = tmp_path / "never.yml"
+    policy.write_text("when: never\n")
+    before = {table: rows(spark, file.parents[1], table) for table in ("features", "predictions", "runs")}
+    command = [sys.executable, str(ROOT / "jobs" / "policy.py"), "replay", str(file), "--train", "--when", str(policy)]
+    done = subprocess.run([*command, "--json"], env=environment(), capture_output=True, text=True, timeout=900,
+                          cwd=file.parent, check=False)
+    assert done.returncode == 0, done.stderr
+    really, never = json.loads(done.stdout)
+    assert (never["name"], never["trainings"]) == ("never", 1)
+    assert really["trainings"] > 1
+    first, other = really["months"][3], never["months"][3]
+    assert first["interval"] == other["interval"] == DAYS[3]
+    assert first["metrics"] == pytest.approx(other["metrics"])  # the first training is the same in both lives
+    assert {month["interval"] for month in never["months"]} == set(DAYS)
+    assert {table: rows(spark, file.parents[1], table) for table in before} == before
+    again = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=900, cwd=file.parent,
+                           check=False)
+    assert again.returncode == 0, again.stderr
+    assert "1 trainings" in again.stdout
+    assert " train " not in again.stderr

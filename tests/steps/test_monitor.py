@@ -14,6 +14,7 @@ from perdure.core.config import Pipeline
 from perdure.core.errors import PerdureError
 from perdure.core.interval import Duration, Interval
 from perdure.core.protocols import StepResult
+from perdure.profile.files import Stored, Within, plain_files
 from perdure.profile.profile import ALL, Profile, Slice
 from perdure.steps import monitor as monitoring
 from perdure.steps.monitor import monitor, read_profiles
@@ -347,3 +348,64 @@ def test_new_categories_are_told(spark: SparkSession, baseline: Profiles) -> Non
     features = features.selectExpr("* except (origin)", odd)
     found = monitor(features, predictions, reference=baseline, pipeline=PIPELINE, interval=INTERVAL)
     assert found.facts["new_categories"] == {"origin": 0.01}
+
+
+def test_the_features_own_files_give_the_same(spark: SparkSession, baseline: Profiles, tmp_path: Path) -> None:
+    """Facts and states, whichever way the features are read; the files of other months aside."""
+    features, predictions, labels = lived(spark, 3_000, 1)
+    other = features.selectExpr("* except (scheduled_at, _interval)", "timestamp '2013-06-02' scheduled_at",
+                                "'2013-06' _interval")
+    place = str(tmp_path / "features")
+    features.unionByName(other).write.format("delta").partitionBy("_interval").save(place)
+    whole = spark.read.format("delta").load(place)
+    within = Within("scheduled_at", INTERVAL.start, INTERVAL.end)
+    mine = whole.where("scheduled_at < timestamp '2013-06-01'")
+    assert len(plain_files(mine, f"delta.`{place}`", ["n0"], ["origin"], within) or ()) == 2
+    given = {"reference": baseline, "previous": baseline, "pipeline": PIPELINE, "interval": INTERVAL}
+    plain = monitor(mine, predictions, labels, **given)
+    direct = monitor(mine, predictions, labels, stored=Stored(whole, f"delta.`{place}`", within), **given)
+    assert direct.facts == plain.facts
+    assert plain.facts["rows"] == 3_000
+    for name in ("profiles", "profile_metrics", "drift_metrics"):
+        theirs, ours = ({json.dumps(row.asDict(recursive=True), default=str) for row in table_rows}
+                        for table_rows in (table(plain, name), table(direct, name)))
+        assert ours == theirs
+
+
+def test_whether_the_features_go_together_is_watched_where_it_is_wanted(spark: SparkSession) -> None:
+    """In both scans, stored and read back, with bounds from the reference's own intervals."""
+    watched = PIPELINE.model_copy(update={
+        "monitor": PIPELINE.monitor.model_copy(update={"multivariate": True}), "interval": Duration(10, "minute"),
+        "train": PIPELINE.train.model_copy(update={"window": Duration(4, "hour")})})
+    made = reference(trained(spark, 6_000), pipeline=watched)
+    base = read(made.writes[0].rows.collect())
+    joint = base[ALL].joint
+    assert joint is not None
+    assert joint.rows == 6_000
+    assert set(joint.columns) == {name for name in base[ALL].columns if name not in monitoring.OUTPUTS}
+    assert all(profile.joint is None for key, profile in base.items() if key != ALL)
+    known = made.facts["reconstruction"]
+    assert len(known) == 10
+    features, predictions, labels = lived(spark, 3_000, 0)
+    parted = features.selectExpr("* except (n1)", "n0 + 0.1 * n1 n1")  # as wide as before, but no longer by itself
+    given = {"reference": base, "previous": base, "known_errors": known, "pipeline": watched, "interval": INTERVAL}
+    same, apart = (monitor(rows, predictions, labels, **given) for rows in (features, parted))
+    assert not same.facts["multivariate"]["drifted"]
+    assert apart.facts["multivariate"]["error"] != pytest.approx(same.facts["multivariate"]["error"], rel=1e-3)
+    (row,) = (row for row in table(same, "drift_metrics") if row["column_name"] == ":table"
+              and row["slice_key"] is None and row["drift_type"] == "BASELINE")
+    assert row["reconstruction_error"] == pytest.approx(same.facts["multivariate"]["error"])
+    assert read(table(same, "profiles"))[ALL].joint is not None
+
+
+def test_what_is_told_and_measured(result: StepResult) -> None:
+    told = result.facts["told"]
+    assert {one["column"][0] for one in told} == {"n"}
+    shares = [part["share"] for part in told[0]["slices"]]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1, abs=1e-3)
+    assert {part["key"] for part in told[0]["slices"]} == {"origin"}
+    measured = {(column, name): value for column, name, value, *_ in result.facts["measures"]}
+    assert measured["", "rows"] == 2_000
+    assert measured["holed", "share of nulls"] == 0.1
+    assert measured["origin", "rows in new categories"] == 0

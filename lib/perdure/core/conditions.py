@@ -49,6 +49,13 @@ class NewCategories(Section):
     new_categories: float = Field(ge=0, lt=1, description="the share")
 
 
+class Unusual(Section):
+    """At least so many measures of the interval's sources and features (rows, shares of nulls and of distinct values,
+    means, new categories) lie outside what their own history lets expect."""
+
+    unusual: int = Field(ge=1, description="how many")
+
+
 class Age(Section):
     """The champion's training data ended longer ago than this."""
 
@@ -94,6 +101,7 @@ CONDITIONS: dict[str, type[Section]] = {
     "expected": Expected,
     "data_quality": DataQuality,
     "new_categories": NewCategories,
+    "unusual": Unusual,
     "age": Age,
     "new_rows": NewRows,
     "of": Repeated,
@@ -117,6 +125,7 @@ _Tagged: TypeAlias = Union[  # noqa: UP007
     Annotated[Expected, Tag("~expected")],
     Annotated[DataQuality, Tag("~data_quality")],
     Annotated[NewCategories, Tag("~new_categories")],
+    Annotated[Unusual, Tag("~unusual")],
     Annotated[Age, Tag("~age")],
     Annotated[NewRows, Tag("~new_rows")],
     Annotated[Repeated, Tag("~of")],

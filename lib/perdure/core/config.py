@@ -205,7 +205,17 @@ class Monitor(Section):
     thresholds: dict[str, float] = Field(
         default={}, description="drift statistic: fixed threshold, instead of one from the reference's own intervals"
     )
+    multivariate: bool = Field(
+        default=False, description="also watch whether the features still go together (PCA reconstruction error)"
+    )
     business_value: BusinessValue | None = Field(default=None, description="adds the metric business_value (binary)")
+
+
+class AtMost(Section):
+    """So many notices in any time as long as `per`, by the clock; what is held back is told with the next."""
+
+    notices: int = Field(ge=1, description="how many")
+    per: Span = Field(description="in how long a time")
 
 
 class Alerts(Section):
@@ -215,6 +225,8 @@ class Alerts(Section):
     on: tuple[Literal["data", "drift", "performance", "retrain", "model"], ...] = Field(
         default=("data", "drift", "performance", "retrain", "model"), description="kinds of change"
     )
+    at_most: AtMost | None = Field(default=None, description="how many notices, so that nobody is flooded")
+    picture: bool = Field(default=True, description="attach a chart of what the notice is about (PNG)")
 
 
 class Pipeline(Section):

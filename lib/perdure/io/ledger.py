@@ -69,6 +69,12 @@ class Ledger:
         for future in done:
             future.result()
 
+    def adopt(self, records: Iterable[RunRecord]) -> None:
+        """Takes over another target's records: they are known here, but not stored here."""
+        with self._lock:
+            for record in records:
+                self._remember(record)
+
     def close(self) -> None:
         """Waits until every record is stored. Raises what kept one from it."""
         self._worker.shutdown(wait=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SENTENCES = {
-    "data": ("the data did not pass their gate", "the data pass their gate again"),
+    "data": ("the data are refused or unusual", "the data are in order again"),
     "drift": ("features drift", "no feature drifts any more"),
     "performance": ("the model is worse than promised", "the model is as good as promised again"),
     "retrain": ("a training is due", "no training is due any more"),

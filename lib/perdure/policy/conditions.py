@@ -17,6 +17,7 @@ from perdure.core.conditions import (
     NewRows,
     Realised,
     Repeated,
+    Unusual,
 )
 from perdure.core.gate import GateLine
 
@@ -45,6 +46,7 @@ def judge(condition: Any, evidence: Evidence) -> Verdict:
         Expected: _expected,
         DataQuality: _data_quality,
         NewCategories: _new_categories,
+        Unusual: _unusual,
         Repeated: _repeated,
         Age: _age,
         NewRows: _new_rows,
@@ -185,6 +187,16 @@ def _new_categories(condition: NewCategories, evidence: Evidence) -> Verdict:
     else:
         because = f"no feature has more than {condition.new_categories:.1%} rows of categories new since the training"
     return _verdict(bool(above), "new_categories", named or "none", bound, because)
+
+
+def _unusual(condition: Unusual, evidence: Evidence) -> Verdict:
+    found, bound = evidence.unusual, f"at least {condition.unusual}"
+    holds = len(found) >= condition.unusual
+    named = "; ".join(found[:_NAMED])
+    because = f"{_many(len(found), 'measure')} of the data {'is' if len(found) == 1 else 'are'} unusual: {named}"
+    if not found:
+        because = "nothing in the data is unusual against its own history"
+    return _verdict(holds, "unusual", f"{len(found)}" + (f": {named}" if found else ""), bound, because)
 
 
 def _repeated(condition: Repeated, evidence: Evidence) -> Verdict:

@@ -42,7 +42,8 @@ class Evidence:
     same keys, above which a value is an alarm. `realised`: metric -> value on this interval's labelled rows,
     `label_coverage` their share; `expected`: on all its rows, from the predictions alone. `slices`: the same by slice.
     `quarantined`: the share of its raw rows. `new_categories`: feature -> share of rows with a category that the
-    training never saw. `labelled_rows`: since the champion's training data ended, or since the beginning without a
+    training never saw. `unusual`: what in its sources and features lies outside its own history, a sentence each.
+    `labelled_rows`: since the champion's training data ended, or since the beginning without a
     champion. `window_rows`: labelled rows that a training window ending now would hold, None where nobody counted them.
     `intervals_since_training`: 1 for the interval right after the one that trained last, None before the first
     training. `trainings`: the ends of the intervals that trained before this one. `held`: what keeps a new candidate
@@ -64,6 +65,7 @@ class Evidence:
     slices: tuple[Part, ...] = ()
     quarantined: float | None = None
     new_categories: Mapping[str, float] = field(default_factory=dict)
+    unusual: tuple[str, ...] = ()
     trainings: tuple[datetime, ...] = ()
     held: str = ""
     earlier: tuple[Evidence, ...] = ()

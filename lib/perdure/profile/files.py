@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from perdure.core.identifiers import quoted
 
 from .profile import ALL, Profile, Slice
-from .scan import _SLICE, SLICES, _check_slices, _cut, scan
+from .scan import _SLICE, SLICES, _check_slices, _cut, scan, start
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -34,6 +34,10 @@ _ALIKE = ("boolean", "string", "tinyint", "smallint", "int", "bigint", "float", 
 _TEXT_ALIKE = ("boolean", "string", "tinyint", "smallint", "int", "bigint")
 
 
+WORTH = 200_000
+"""Rows from which reading files directly is cheaper: below, looking them up costs more than Spark's reader does."""
+
+
 @dataclass(frozen=True)
 class Within:
     """Rows with `since` <= `column` < `until`; the column is a timestamp."""
@@ -43,6 +47,16 @@ class Within:
     until: datetime
 
 
+@dataclass(frozen=True)
+class Stored:
+    """The rows of a Delta table `within` a time: `table` as it was opened, with nothing done to it, at any version; its
+    `name` as SQL calls it."""
+
+    table: DataFrame
+    name: str
+    within: Within | None = None
+
+
 def scan_table(
     table: DataFrame, name: str, zero: Profile, slices: Sequence[str] = (), within: Within | None = None
 ) -> dict[Slice, Profile]:
@@ -50,7 +64,8 @@ def scan_table(
     opened, with nothing done to it, at any version; `name` is how SQL calls it (for its features)."""
     rows = table if within is None else table.where(_condition(within))
     files = plain_files(rows, name, [*zero.columns, *slices], slices, within)
-    return scan(rows, zero, slices) if files is None else _scan_files(table, files, zero, tuple(slices), within)
+    found = None if files is None else _scan_files(table, files, zero, tuple(slices), within)
+    return scan(rows, zero, slices) if found is None else found
 
 
 def plain_files(
@@ -82,7 +97,8 @@ def _condition(within: Within) -> str:
 
 def _scan_files(
     table: DataFrame, files: Sequence[str], zero: Profile, slices: tuple[str, ...], within: Within | None
-) -> dict[Slice, Profile]:
+) -> dict[Slice, Profile] | None:
+    """None where a file can't be read from where a task runs (a disk that is not shared, say)."""
     found: dict[Slice, Profile] = {ALL: zero}
     if not files:
         return found
@@ -92,6 +108,8 @@ def _scan_files(
     rows = work.mapInArrow(_reader(json.dumps(zero.to_dict()), slices, within), schema).collect()
     for row in sorted(rows, key=lambda row: (row["slice_key"] or "", row["slice_value"] or "", row["file"])):
         key = (row["slice_key"], row["slice_value"])
+        if row["states"] is None:
+            return None
         profile = Profile.from_dict(json.loads(row["states"]))
         found[key] = found[key] + profile if key in found else profile
     _check_slices(found)
@@ -103,13 +121,15 @@ def _reader(zero: str, slices: tuple[str, ...], within: Within | None) -> Worker
         empty = Profile.from_dict(json.loads(zero))
         for batch in batches:
             for file in batch.column(0).to_pylist():
-                found = _profiles(file, empty, slices, within)
-                yield pa.RecordBatch.from_pydict({
-                    "file": pa.array([file] * len(found), pa.string()),
-                    "slice_key": pa.array([key for key, _ in found], pa.string()),
-                    "slice_value": pa.array([value for _, value in found], pa.string()),
-                    "states": pa.array([json.dumps(found[key].to_dict()) for key in found], pa.string()),
-                })
+                try:
+                    found = _profiles(file, empty, slices, within)
+                    rows = [(*key, json.dumps(profile.to_dict())) for key, profile in found.items()]
+                except OSError:
+                    rows = [(None, None, None)]
+                names = ("file", "slice_key", "slice_value", "states")
+                columns = zip(*((file, *row) for row in rows), strict=True) if rows else ((), (), (), ())
+                yield pa.RecordBatch.from_pydict(
+                    {name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
 
     return read
 
@@ -128,7 +148,7 @@ def _profiles(
             table = _chosen(batch, empty, slices, within)
             if table.num_rows:
                 for key, rows in _cut(table, slices):
-                    found[key] = found.get(key, empty).add(rows)
+                    found[key] = (found.get(key) or start(empty, key, ())).add(rows)
             if len(found) > SLICES * (len(slices) + 1):
                 break  # the driver says what is wrong
     return found

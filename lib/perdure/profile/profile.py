@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from perdure.core import registry
 
 from ._values import check_version, repeated
+from .joint import Joint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,9 +123,10 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """The profiles of a table's columns, by column name."""
+    """The profiles of a table's columns, by column name; and, where wanted, how some of them go together."""
 
     columns: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    joint: Joint | None = None
 
     @property
     def rows(self) -> int:
@@ -135,16 +137,24 @@ class Profile:
 
     def zero(self) -> Profile:
         """The empty profile of the same columns: what a scan needs to profile other rows comparably."""
-        return Profile({name: column.zero() for name, column in self.columns.items()})
+        joint = self.joint.zero() if self.joint else None
+        return Profile({name: column.zero() for name, column in self.columns.items()}, joint)
+
+    def alone(self) -> Profile:
+        """The columns, each by itself."""
+        return Profile(self.columns)
 
     def only(self, names: Iterable[str]) -> Profile:
-        """The named columns that it has, in its own order."""
+        """The named columns that it has, in its own order; together only where all that go together are named."""
         wanted = set(names)
-        return Profile({name: column for name, column in self.columns.items() if name in wanted})
+        joint = self.joint if self.joint and wanted.issuperset(self.joint.columns) else None
+        return Profile({name: column for name, column in self.columns.items() if name in wanted}, joint)
 
     def add(self, values: pa.Table | pa.RecordBatch) -> Profile:
         """This profile with a batch of rows taken in; the batch may have more columns."""
-        return Profile({name: column.add(_array(values, name)) for name, column in self.columns.items()})
+        arrays = {name: _array(values, name) for name in self.columns}
+        joint = self.joint.add({name: arrays[name] for name in self.joint.columns}) if self.joint else None
+        return Profile({name: column.add(arrays[name]) for name, column in self.columns.items()}, joint)
 
     def __add__(self, other: Profile) -> Profile:
         if self.columns.keys() != other.columns.keys():
@@ -152,7 +162,10 @@ class Profile:
                 f"only profiles of the same columns add; only one side has: "
                 f"{', '.join(sorted(self.columns.keys() ^ other.columns.keys()))}"
             )
-        return Profile({name: column + other.columns[name] for name, column in self.columns.items()})
+        if (self.joint is None) != (other.joint is None):
+            raise ValueError("only one of the two profiles says how its columns go together")
+        joint = self.joint + other.joint if self.joint and other.joint else None
+        return Profile({name: column + other.columns[name] for name, column in self.columns.items()}, joint)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -160,13 +173,15 @@ class Profile:
             "kind": "profile",
             "version": 1,
             "columns": {name: column.to_dict() for name, column in self.columns.items()},
+            **({"joint": self.joint.to_dict()} if self.joint else {}),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Profile:
         """The inverse of `to_dict`."""
         check_version(data, "profile", 1)
-        return cls({name: ColumnProfile.from_dict(column) for name, column in data["columns"].items()})
+        joint = Joint.from_dict(data["joint"]) if "joint" in data else None
+        return cls({name: ColumnProfile.from_dict(column) for name, column in data["columns"].items()}, joint)
 
 
 def _array(values: pa.Table | pa.RecordBatch, name: str) -> pa.Array:

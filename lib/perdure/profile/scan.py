@@ -21,6 +21,7 @@ from perdure.core.errors import UsageError
 from perdure.core.identifiers import quoted
 
 from ._values import counted, finite
+from .joint import MOST, Code, Joint, category_code, number_code
 from .profile import ALL, Column, ColumnProfile, Kind, Profile, Slice
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def kinds(df: DataFrame, columns: Iterable[str]) -> dict[str, tuple[str, Kind]]:
     return {name: (data_type, kind) for name, (data_type, kind) in found.items() if kind is not None}
 
 
-def plan(df: DataFrame, columns: Sequence[str]) -> Profile:
+def plan(df: DataFrame, columns: Sequence[str], jointly: Sequence[str] = ()) -> Profile:
     """An empty profile for `scan`, fitted to these rows: one histogram cell for each value where a column has
-    at most `CELLS` of them, otherwise edges at the quantiles; the `NAMES` most frequent categories. One Spark
-    action.
+    at most `CELLS` of them, otherwise edges at the quantiles; the `NAMES` most frequent categories. Of the columns
+    `jointly` (the first `joint.MOST` of them) it also takes in how they go together. One Spark action.
 
     Partitions beyond 100,000 rows are looked at through a sample of that size, chosen by the rows' own hash,
     so the order of the rows does not matter.
@@ -67,13 +68,19 @@ def plan(df: DataFrame, columns: Sequence[str]) -> Profile:
     summaries: dict[str, list[Any]] = {name: [] for name in known}
     for row in sorted(rows, key=lambda row: (row[_PART], row["name"])):
         summaries[row["name"]].append(json.loads(row["summary"]))
-    return Profile({name: ColumnProfile.start(_column(*known[name], found)) for name, found in summaries.items()})
+    starts = {name: _column(*known[name], found) for name, found in summaries.items()}
+    together = [name for name in jointly if name in starts][:MOST]
+    codes = tuple(_code(name, starts[name], summaries[name]) for name in together)
+    columns_ = {name: ColumnProfile.start(column) for name, column in starts.items()}
+    return Profile(columns_, Joint(codes) if len(codes) > 1 else None)
 
 
-def scan(df: DataFrame, zero: Profile, slices: Sequence[str] = ()) -> dict[Slice, Profile]:
+def scan(
+    df: DataFrame, zero: Profile, slices: Sequence[str] = (), jointly: Sequence[str] = ()
+) -> dict[Slice, Profile]:
     """The profile of all rows, under `profile.ALL`, and of each value of each slice column, under (column,
-    value as text); rows whose slice is null are only in the whole. `zero` says what is profiled. One Spark
-    action.
+    value as text); rows whose slice is null are only in the whole. `zero` says what is profiled; how columns go
+    together only of the whole, and of those slice columns that are named `jointly`. One Spark action.
 
     Raises UsageError for a slice column with more than `SLICES` values.
     """
@@ -83,7 +90,8 @@ def scan(df: DataFrame, zero: Profile, slices: Sequence[str] = ()) -> dict[Slice
     cut = [sf.col(quoted(name)).cast("string").alias(f"s{position}") for position, name in enumerate(slices)]
     picked = df.select(*_canonical(known), *cut, sf.spark_partition_id().alias(_PART))
     schema = f"{_PART} int, slice_key string, slice_value string, states string"
-    rows = picked.mapInArrow(_profiler(json.dumps(zero.to_dict()), tuple(slices)), schema).collect()
+    worker = _profiler(json.dumps(zero.to_dict()), tuple(slices), tuple(jointly))
+    rows = picked.mapInArrow(worker, schema).collect()
     found: dict[Slice, Profile] = {ALL: zero}
     for row in sorted(rows, key=lambda row: (row["slice_key"] or "", row["slice_value"] or "", row[_PART])):
         key = (row["slice_key"], row["slice_value"])
@@ -170,6 +178,21 @@ def _summary(values: pa.ChunkedArray, kind: Kind, scale: float) -> Any:
     return [points.tolist(), [0.0, *([each] * len(inner)), 0.0]]
 
 
+def start(empty: Profile, key: Slice, jointly: Sequence[str]) -> Profile:
+    """What a slice's profile starts from."""
+    return empty if key == ALL or key[0] in jointly else empty.alone()
+
+
+def _code(name: str, column: Column, summaries: Sequence[Any]) -> Code:
+    if column.kind == "categorical":
+        together: Counter[str] = Counter()
+        for summary in summaries:
+            together.update(dict(summary))
+        return category_code(name, together, column.names)
+    points = [point for found, _ in summaries for point in found]
+    return number_code(name, points, [weight for _, found in summaries for weight in found])
+
+
 def _column(data_type: str, kind: Kind, summaries: Sequence[Any]) -> Column:
     if kind == "categorical":
         together: Counter[str] = Counter()
@@ -199,7 +222,7 @@ def _edges(points: Any, weights: Any) -> tuple[float, ...]:
     return (*values.tolist(), *([above] if np.isfinite(above) else []))
 
 
-def _profiler(zero: str, slices: tuple[str, ...]) -> Worker:
+def _profiler(zero: str, slices: tuple[str, ...], jointly: tuple[str, ...]) -> Worker:
     def profile(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         empty = Profile.from_dict(json.loads(zero))
         found: dict[Slice, Profile] = {}
@@ -208,7 +231,7 @@ def _profiler(zero: str, slices: tuple[str, ...]) -> Worker:
             table = chunk.rename_columns([*empty.columns, *(_SLICE + name for name in slices), _PART])
             part = table.column(_PART)[0].as_py()
             for key, rows in _cut(table, slices):
-                found[key] = found.get(key, empty).add(rows)
+                found[key] = (found.get(key) or start(empty, key, jointly)).add(rows)
             if len(found) > SLICES * (len(slices) + 1):
                 break  # the driver says what is wrong
         if part is not None:

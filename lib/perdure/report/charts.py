@@ -16,6 +16,7 @@ from typing import Any
 from .drift import DistributionView
 from .performance import MetricView, Point
 from .timeline import Period
+from .together import TogetherView
 from .training import TrainingView
 from .words import short
 
@@ -31,7 +32,7 @@ _NOISE = re.compile(
 )
 _EMPTY = re.compile(r'<path d=""(?: display="none")?/>|<path d="M0(?:\.5)?,0(?:\.5)?h[\d.]+v[\d.]+h-?[\d.]+Z"/>')
 _DIGITS = re.compile(r"(\d+\.\d\d)\d+")
-_CONFIG: Spec = {
+CONFIG: Spec = {
     "aria": False,
     "background": None,
     "font": "Liberation Sans",
@@ -62,7 +63,7 @@ def svg(spec: Spec) -> str:
     """The drawing of a specification, less all that inline SVG with a label of its own can do without."""
     import vl_convert
 
-    text = vl_convert.vegalite_to_svg({**spec, "config": _CONFIG}, vl_version=VEGA_LITE)
+    text = vl_convert.vegalite_to_svg({**spec, "config": CONFIG}, vl_version=VEGA_LITE)
     text = _TAG.sub(lambda tag: _DIGITS.sub(r"\1", _NOISE.sub("", tag[0])), text)
     return _EMPTY.sub("", text)
 
@@ -97,6 +98,11 @@ def _time(periods: Sequence[Period], ticks: int) -> Spec:
 
 def performance(metric: MetricView, periods: Sequence[Period]) -> Chart:
     """Expected and realised with their ranges; champions begin at the dashed lines, their promise is dotted."""
+    return _both(performance_spec(metric, periods), 230, performance_spec(metric, periods, 6))
+
+
+def performance_spec(metric: MetricView, periods: Sequence[Period], ticks: int = 14) -> Spec:
+    """That chart's specification, from the first period that has anything to show."""
     both = zip(metric.realised, metric.expected, strict=True)
     known = [n for n, (seen, told) in enumerate(both) if seen.value is not None or told.value is not None]
     start = min([*known, *(mark.index for mark in metric.marks)])
@@ -106,7 +112,7 @@ def performance(metric: MetricView, periods: Sequence[Period]) -> Chart:
         realised=metric.realised[start:],
         marks=tuple(replace(mark, index=mark.index - start) for mark in metric.marks),
     )
-    return _both(_performance(shown, periods[start:], 14), 230, _performance(shown, periods[start:], 6))
+    return _performance(shown, periods[start:], ticks)
 
 
 def _performance(metric: MetricView, periods: Sequence[Period], ticks: int) -> Spec:
@@ -131,6 +137,33 @@ def _performance(metric: MetricView, periods: Sequence[Period], ticks: int) -> S
             }
         )
     return {"layer": layers, "data": {"values": []}, "padding": 4}
+
+
+def together(view: TogetherView) -> Chart:
+    """The reconstruction error over what the training lets expect; what lies outside is red."""
+    rows = [{"x": n, "y": item.error, "low": item.low, "high": item.high, "drifted": item.drifted}
+            for n, item in enumerate(view.points) if item is not None]
+    ranged = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    y = {"field": "y", "type": "quantitative", "scale": {"zero": False, "nice": True},
+         "axis": {"tickCount": 4, "format": "~g"}}
+
+    def spec(ticks: int) -> Spec:
+        x = _time(view.periods, ticks)
+        band = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}}
+        area = {"type": "area" if len(ranged) > 1 else "rule", "color": "var(--then)", "interpolate": "step"}
+        dots = {"type": "point", "filled": True, "size": 34 if len(rows) <= 24 else 14, "opacity": 1}
+        layers: list[Spec] = [{"data": {"values": ranged}, "mark": area, "encoding": band}] if ranged else []
+        if len(rows) > 1:
+            line = {"type": "line", "color": "var(--c1)", "strokeWidth": 2, "strokeJoin": "round"}
+            layers.append({"data": {"values": rows}, "mark": line, "encoding": {"x": x, "y": y}})
+        for drifted, colour in ((False, "var(--c1)"), (True, "var(--bad)")):
+            chosen = [row for row in rows if row["drifted"] is drifted]
+            if chosen:
+                encoding = {"x": x, "y": y}
+                layers.append({"data": {"values": chosen}, "mark": {**dots, "color": colour}, "encoding": encoding})
+        return {"layer": layers, "data": {"values": []}, "padding": 4}
+
+    return _both(spec(14), 130, spec(6))
 
 
 def _line(points: Sequence[Point], colour: str, x: Spec, y: Spec, *, dash: bool) -> list[Spec]:

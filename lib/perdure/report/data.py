@@ -90,6 +90,68 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Unusual:
+    """A measure of a source (`subject`; empty: of the features) outside what its own history lets expect; what is open
+    at one end is None there."""
+
+    interval: str
+    subject: str
+    column: str
+    measure: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class ToldBin:
+    """A bin of a column: its shares of the rows then and now, and its share of the column's drift."""
+
+    label: str
+    before: float
+    now: float
+    share: float
+
+
+@dataclass(frozen=True)
+class ToldSlice:
+    """A slice in which a column drifted: its rows, its own drift, its share of the column's, its worst bin."""
+
+    key: str
+    value: str
+    rows: int
+    score: float
+    share: float
+    bin: ToldBin | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where an interval's drift sits: a column's drift, its weight in the model, its share of all weighted drift."""
+
+    interval: str
+    column: str
+    weight: float
+    score: float
+    share: float
+    bins: tuple[ToldBin, ...] = ()
+    slices: tuple[ToldSlice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Together:
+    """How badly the training's principal components rebuild an interval's features, between what bounds that lies
+    while they go together as before (None: not known), and each column's share of it, the greatest first."""
+
+    interval: str
+    error: float
+    low: float | None = None
+    high: float | None = None
+    drifted: bool = False
+    columns: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Distribution:
     """Rows per bin, in the reference and in one interval. `bins` names categories, or is the n + 1 edges of a
     histogram with n bins."""
@@ -158,6 +220,9 @@ class ReportData:
     performance: tuple[Performance, ...] = ()
     drift: tuple[Drift, ...] = ()
     profiles: tuple[Profile, ...] = ()
+    unusual: tuple[Unusual, ...] = ()
+    told: tuple[Told, ...] = ()
+    together: tuple[Together, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     importance: tuple[Importance, ...] = ()
     trials: tuple[Trial, ...] = ()

@@ -15,6 +15,7 @@ COLUMNS = 30
 SHOWN = 6
 CATEGORIES = 10
 RECENT = 3
+OUTPUTS = ("prediction", "probability", "label")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def heat(data: ReportData, timeline: Timeline) -> DriftView | None:
         )
         for column, cells in values.items()
     ]
-    rows.sort(key=_urgency)
+    rows.sort(key=lambda row: _urgency(row, known=bool(importance)))
     now = max(latest)
     changed = sorted(
         ((column, value) for column, value in latest[now].items() if value > bound),
@@ -111,10 +112,12 @@ def _cell(value: float | None, bound: float) -> HeatCell:
     return HeatCell(value, sum(value > limit * bound for limit in (0.25, 0.5, 1, 2)))
 
 
-def _urgency(row: HeatRow) -> tuple[float, float, str]:
-    """Worst of late first, then worst ever."""
-    recent = [cell.value for cell in row.cells[-RECENT:] if cell.value is not None]
-    return (-max(recent, default=0.0), -row.worst, row.column)
+def _urgency(row: HeatRow, *, known: bool) -> tuple[float, float, float, str]:
+    """Worst of late first, by drift times the column's weight in the model where that is `known` (what predictions and
+    outcomes weigh isn't: the whole); then worst ever."""
+    recent = max((cell.value for cell in row.cells[-RECENT:] if cell.value is not None), default=0.0)
+    weight = (1.0 if row.column in OUTPUTS else row.importance or 0.0) if known else 1.0
+    return (-recent * weight, -recent, -row.worst, row.column)
 
 
 def distributions(data: ReportData, drift: DriftView | None) -> tuple[DistributionView, ...]:

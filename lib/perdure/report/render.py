@@ -46,6 +46,7 @@ def _drawn(view: View) -> dict[str, object]:
         "families": families,
         "shown": [(metric, _safe(charts.performance(metric, view.periods))) for metric in shown],
         "distributions": [(item, Markup(charts.distribution(item))) for item in view.distributions],
+        "together": _safe(charts.together(view.together)) if view.together else None,
         "trials": _safe(charts.trials(view.trainings, families)) if tried else None,
     }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import flow, performance, training
-from .data import PipelineFacts, ReportData
+from .data import PipelineFacts, ReportData, Told, Unusual
 from .drift import DistributionView, DriftView, distributions, heat
 from .timeline import Period, Timeline
+from .together import TogetherView, together
 from .verdict import Verdict, verdict
 from .words import compact, figure, period, share, title
+
+_UNUSUAL = 20  # rows of that table
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,15 @@ class View:
     metrics: tuple[performance.MetricView, ...]
     slices: performance.SlicesView | None
     drift: DriftView | None
+    told: tuple[Told, ...]
+    together: TogetherView | None
     distributions: tuple[DistributionView, ...]
     trainings: tuple[training.TrainingView, ...]
     trainings_omitted: int
     decisions: training.DecisionsView
     quality: tuple[flow.QualityView, ...]
+    unusual: tuple[Unusual, ...]
+    unusual_omitted: int
     steps: tuple[flow.StepView, ...]
 
 
@@ -59,6 +66,7 @@ def build(data: ReportData) -> View:
     promoted = max(decisions.promoted, len(data.champions))
     graph = flow.graph(data, quality, trained, promoted)
     periods = timeline.periods
+    unusual = tuple(sorted(data.unusual, key=lambda one: one.interval, reverse=True))
     return View(
         pipeline=data.pipeline,
         generated_at=data.generated_at,
@@ -73,11 +81,15 @@ def build(data: ReportData) -> View:
         metrics=metrics,
         slices=slices,
         drift=changes,
+        told=data.told,
+        together=together(data, timeline),
         distributions=distributions(data, changes),
         trainings=trainings,
         trainings_omitted=omitted,
         decisions=decisions,
         quality=quality,
+        unusual=unusual[:_UNUSUAL],
+        unusual_omitted=len(unusual[_UNUSUAL:]),
         steps=flow.steps(data),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 
 from perdure.core.config import Alerts
 from perdure.core.interval import Interval
@@ -14,6 +15,7 @@ from perdure.policy.alerts import Message, State, message
 
 from .context import Context
 from .engine import Inputs, Plan, command
+from .evidence import unusual_lines
 
 _NAMED = 5
 _LOOKED_AT = ("validate", "monitor", "retrain", "evaluate")
@@ -34,11 +36,24 @@ def alert(context: Context, interval: Interval, alerts: Alerts) -> Plan:
         return StepResult(facts={"changed": list(notice.changed) if notice else []})
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
-        sent = _sent(context, alerts, notice)
+        held = notice is not None and enough(context.ledger.records, alerts, datetime.now(timezone.utc))
+        if held and notice:
+            context.progress.say(f"          held back, enough was told (alerts.at_most): {notice.title}")
+        sent = not held and _sent(context, alerts, notice)
         now = {**known, **{kind: state.amiss for kind, state in states.items()}} if sent else known
-        return {"sent": sent, "states": now, "title": notice.title if notice else ""}, ()
+        return {"sent": sent, "held_back": held, "states": now, "title": notice.title if notice else ""}, ()
 
     return Plan("alert", interval, {"on": list(alerts.on)}, call, identity=used, finish=finish)
+
+
+def enough(records: Sequence[RunRecord], alerts: Alerts, now: datetime) -> bool:
+    """Whether as many notices as `alerts.at_most` allows have been sent of late."""
+    if alerts.at_most is None:
+        return False
+    since = alerts.at_most.per.before(now).isoformat()
+    told = [record for record in records if record.step == "alert" and record.status == "done"
+            and record.facts.get("sent") and record.facts.get("title") and record.started_at > since]
+    return len(told) >= alerts.at_most.notices
 
 
 def states_of(records: list[RunRecord]) -> dict[str, State]:
@@ -49,11 +64,21 @@ def states_of(records: list[RunRecord]) -> dict[str, State]:
     validated = [record for (step, _), record in last.items() if step == "validate"]
     refused = [record.subject for record in validated if record.status == "refused"]
     if validated:
-        states["data"] = State(bool(refused), f"Refused: {', '.join(sorted(refused))}." if refused else "")
+        parts = [f"Refused: {', '.join(sorted(refused))}."] if refused else []
+        if unusual := unusual_lines([*validated, *([by_step["monitor"]] if "monitor" in by_step else [])]):
+            more = f"; and {len(unusual) - _NAMED} more" if len(unusual) > _NAMED else ""
+            parts.append(f"Unusual: {'; '.join(unusual[:_NAMED])}{more}.")
+        states["data"] = State(bool(parts), " ".join(parts))
     if "monitor" in by_step:
         drifted = sorted(by_step["monitor"].facts.get("drifted") or ())
         more = f" and {len(drifted) - _NAMED} more" if len(drifted) > _NAMED else ""
-        states["drift"] = State(bool(drifted), f"{', '.join(drifted[:_NAMED])}{more}." if drifted else "")
+        reason = f"{', '.join(drifted[:_NAMED])}{more}." if drifted else ""
+        together = by_step["monitor"].facts.get("multivariate") or {}
+        if together.get("drifted"):
+            most = ", ".join(list(together["columns"])[:3])
+            apart = f"Features no longer go together as in the training, most {most}."
+            reason = f"{reason} {apart}".strip()
+        states["drift"] = State(bool(reason), reason)
     if "retrain" in by_step:
         states |= _decided(by_step["retrain"])
     if "evaluate" in by_step:
@@ -85,6 +110,19 @@ def _before(context: Context, interval: Interval) -> dict[str, bool]:
 def _sent(context: Context, alerts: Alerts, notice: Message | None) -> bool:
     if notice is None:
         return True
-    sent = notify.send([resolve_secrets(url) for url in alerts.to], notice.title, notice.body)
+    urls = [resolve_secrets(url) for url in alerts.to]
+    sent = notify.send(urls, notice.title, notice.body, _picture(context, notice) if alerts.picture else None)
     context.progress.say(f"          {'told' if sent else 'could not tell'}: {notice.title}")
     return sent
+
+
+def _picture(context: Context, notice: Message) -> bytes | None:
+    """What the notice is about, drawn; None where there is nothing to draw or nothing to draw it with."""
+    from perdure.report.picture import picture
+
+    from .gather import gather
+
+    try:
+        return picture(gather(context), drift=bool({"drift", "data"} & set(notice.changed)))
+    except ImportError:
+        return None

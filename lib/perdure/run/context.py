@@ -95,6 +95,7 @@ _OUTSIDE = (
     "run/gather.py",
     "run/reproduce.py",
     "run/replay.py",
+    "run/scratch.py",
     "run/owed.py",
     "run/standing.py",
     "core/schedule.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -60,6 +60,7 @@ def _one(
         drift=watched.get("drift") or {},
         drift_thresholds=watched.get("drift_thresholds") or {},
         new_categories=watched.get("new_categories") or {},
+        unusual=unusual_lines([*validated, *([monitored] if monitored else [])]),
         realised=served.get("metrics", {}),
         expected=served.get("expected", {}),
         slices=_parts(served.get("slices") or ()),
@@ -82,6 +83,12 @@ def _held(ledger: Ledger, moment: datetime) -> str:
     if pinned is not None:
         return f"v{pinned} is pinned by hand"
     return challenger.sentence if challenger else ""
+
+
+def unusual_lines(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """What these runs found unusual, a source's with its name."""
+    return tuple(f"{record.subject} {one['text']}".strip() for record in records
+                 for one in record.facts.get("unusual") or ())
 
 
 def _done(record: RunRecord, step: str) -> bool:

@@ -79,6 +79,9 @@ def gather(context: Context) -> r.ReportData:
         performance=tuple(_performance(context)),
         drift=tuple(_drift(context)),
         profiles=tuple(_profiles(context)),
+        unusual=tuple(_unusual(records)),
+        told=tuple(_told(records)),
+        together=tuple(_together(records)),
         distributions=tuple(_distributions(context)),
         importance=tuple(_importance(context)),
         trials=tuple(_trials(records)),
@@ -204,6 +207,34 @@ def _distributions(context: Context) -> Iterator[r.Distribution]:
     for column, bins, before, now in bins_of(reference, current):
         named: Any = tuple(bins)
         yield r.Distribution(column, latest.interval, named, tuple(before), tuple(now))
+
+
+def _told(records: list[RunRecord]) -> Iterator[r.Told]:
+    """Of the last interval that was monitored."""
+    last = max((record for record in records if record.step == "monitor"), key=lambda one: one.interval_start,
+               default=None)
+    for one in (last.facts.get("told") or ()) if last else ():
+        slices = tuple(r.ToldSlice(**{**part, "bin": r.ToldBin(**part["bin"]) if part["bin"] else None})
+                       for part in one["slices"])
+        yield r.Told(last.interval if last else "", **{**one, "bins": tuple(r.ToldBin(**each) for each in one["bins"]),
+                                                       "slices": slices})
+
+
+def _together(records: list[RunRecord]) -> Iterator[r.Together]:
+    newest = {record.interval: record.facts.get("multivariate") for record in records if record.step == "monitor"}
+    for interval, found in newest.items():
+        if found:
+            named = {name: found[name] for name in ("error", "low", "high", "drifted")}
+            yield r.Together(interval, columns=tuple(found["columns"].items()), **named)
+
+
+def _unusual(records: list[RunRecord]) -> Iterator[r.Unusual]:
+    newest = {(record.step, record.subject, record.interval): record for record in records
+              if record.step in ("validate", "monitor")}
+    for record in newest.values():
+        for one in record.facts.get("unusual") or ():
+            named = {name: one[name] for name in ("column", "measure", "value", "low", "high")}
+            yield r.Unusual(record.interval, record.subject, **named)
 
 
 def _importance(context: Context) -> Iterator[r.Importance]:

@@ -20,10 +20,13 @@ from perdure.sources._drift import Change
 
 from .champion import Challenger, Champion, challenger_at, champion_at
 from .context import Context
-from .engine import Inputs, Plan
+from .engine import Inputs, Plan, pinned_version
+from .usual import with_unusual
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from perdure.profile.files import Stored
 
 
 def plain(section: Any) -> JSON:
@@ -121,6 +124,7 @@ def validate(context: Context, name: str, interval: Interval) -> Plan:
         reads=(wish, back),
         latest_only=(f"raw_{name}",),
         static=source.static,
+        finish=None if source.static else lambda result, _: with_unusual(context, "validate", name, interval, result),
     )
 
 
@@ -245,6 +249,7 @@ def train(context: Context, interval: Interval) -> Plan:
 
     # Not all of `monitor`: a rate of false alarms makes no other model.
     config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": list(pipeline.monitor.slices)}
+    config |= {"multivariate": True} if pipeline.monitor.multivariate else {}
     return Plan(
         "train",
         interval,
@@ -370,6 +375,9 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
             swings=champion.train.facts.get("swings"),
+            stored=_stored(context, features),
+            weights=champion.train.facts.get("importance"),
+            known_errors=champion.train.facts.get("reconstruction") or (),
             pipeline=pipeline,
             interval=interval,
         )
@@ -385,4 +393,17 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
         identity=identity,
         reads=(features, wish, labels),
         latest_only=("predictions",),
+        finish=lambda result, _: with_unusual(context, "monitor", "", interval, result),
     )
+
+
+def _stored(context: Context, wish: Read) -> Stored | None:
+    """The table that holds what `wish` names, to be read from its own files; None where Spark's reader is cheaper."""
+    from perdure.profile.files import WORTH, Stored, Within
+
+    producers = context.ledger.producers(wish)
+    outputs = [output for record in producers for output in record.outputs if output.table == wish.table]
+    if wish.column is None or wish.since is None or wish.until is None or sum(o.rows or 0 for o in outputs) < WORTH:
+        return None
+    table = context.tables.read(Read(wish.table), pinned_version(wish.table, producers))
+    return Stored(table, context.tables.sql_name(wish.table), Within(wish.column, wish.since, wish.until))

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 from perdure.core.protocols import StepResult, Write
+from perdure.drift import multivariate
 from perdure.drift.bins import bins_of
 from perdure.drift.calm import Swings, thresholds
 from perdure.drift.compare import ColumnDrift, compare, figures, members
+from perdure.drift.told import tell
 from perdure.profile.categories import Categories
 from perdure.profile.counts import Counts
 from perdure.profile.distinct import Distinct
@@ -21,19 +24,20 @@ from perdure.profile.histogram import Histogram
 from perdure.profile.lengths import Lengths
 from perdure.profile.moments import Moments
 from perdure.profile.profile import ALL, Column, ColumnProfile, Profile, Slice
+from perdure.quality.unusual import measures
 
-from .reference import known_slices, profiled_columns, read, read_profiles, states, without
+from .reference import OUTPUTS, known_slices, profiled_columns, read, read_profiles, states, without
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from perdure.core.config import Pipeline
     from perdure.core.interval import Interval
+    from perdure.profile.files import Stored
 
 __all__ = ["bins_of", "monitor", "read", "read_profiles"]
 
 Profiles = Mapping[Slice, Profile]
-OUTPUTS = ("prediction", "probability", "label")
 TABLE = ":table"  # the name that Databricks gives to the row about the table as a whole
 _VERSION = "__model_version"
 _WINDOW = "struct<start: timestamp, end: timestamp>"
@@ -69,17 +73,24 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
     reference: Profiles,
     previous: Profiles | None = None,
     swings: Mapping[str, Any] | None = None,
+    stored: Stored | None = None,
+    weights: Mapping[str, float] | None = None,
+    known_errors: Sequence[float] = (),
     pipeline: Pipeline,
     interval: Interval,
 ) -> StepResult:
-    """Profiles of the interval's features, prediction, probability and label, whole and by slice, read in one scan;
-    their metrics; their drift from `reference` and, where given, from `previous` (what `read_profiles` gives).
+    """Profiles of the interval's features, prediction, probability and label, whole and by slice, read in one scan (or,
+    where `stored` says which table the features are, those from its own files and the others beside them); their
+    metrics; their drift from `reference` and, where given, from `previous` (what `read_profiles` gives).
 
     Predictions are the champion's. Facts: `rows`, `model_version`, `label_coverage`, `null_shares` of columns with
     nulls, `drift` and `drift_outputs` (column -> statistic -> value), `drift_thresholds` (the same keys), `drifted`
     (features above a threshold, with the statistics), `new_categories` (column -> share of rows whose category the
-    reference never saw), `worst` (by population stability index), and columns that could not be compared. Thresholds
-    come from `swings`, the fact of that name of the champion's training, unless `monitor.thresholds` fixes them.
+    reference never saw), `measures` (as `quality.unusual` takes them), `told` (`drift.told`: the worst features by
+    drift times their entry in `weights`, with slices and bins), `multivariate` (`drift.multivariate.facts`, where the
+    reference says how its columns go together; `known_errors`: those of its own intervals), `worst` (by population
+    stability index), and columns that could not be compared. Thresholds come from `swings`, the fact of that name of
+    the champion's training, unless `monitor.thresholds` fixes them.
     """
     if ALL not in reference:
         raise PerdureError(
@@ -88,7 +99,7 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
         )
     rows = _joined(features, predictions, labels, pipeline)
     zero, unfit = _comparable(rows, reference[ALL], pipeline)
-    found = _scan(rows, zero, known_slices(rows, pipeline))
+    found = _scan(rows, zero, known_slices(rows, pipeline), stored)
     version = _version(found)
     profiles = {key: without(profile, _VERSION) for key, profile in found.items()}
     frame = _Frame((interval.start, interval.end), str(pipeline.interval), version)
@@ -110,6 +121,12 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
         facts={
             **_facts(profiles[ALL], against[ALL], _bounds(profiles[ALL], swings, pipeline)),
             "new_categories": _new_categories(reference[ALL], profiles[ALL]),
+            "told": [
+                one.to_dict()
+                for one in tell(against, reference, profiles, weights or {}, columns=set(zero.columns) - set(OUTPUTS))
+            ],
+            "measures": [one.to_list() for one in measures(_known(reference, previous), profiles[ALL])],
+            **_together(reference[ALL], profiles[ALL], known_errors, pipeline),
             "model_version": version,
             "slices": len(profiles) - 1,
             **unfit,
@@ -126,7 +143,7 @@ def drift_metrics() -> str:
     return (
         f"window {_WINDOW}, granularity string, monitor_version bigint, model_id string, slice_key string, "
         f"slice_value string, column_name string, data_type string, window_cmp {_WINDOW}, drift_type string, {deltas}, "
-        f"non_null_columns_delta struct<added: int, missing: int>, {statistics}"
+        f"non_null_columns_delta struct<added: int, missing: int>, {statistics}, reconstruction_error double"
     )
 
 
@@ -166,12 +183,33 @@ def _comparable(rows: DataFrame, reference: Profile, pipeline: Pipeline) -> tupl
     return reference.only(alike).zero(), {name: columns for name, columns in unfit.items() if columns}
 
 
-def _scan(rows: DataFrame, zero: Profile, slices: Sequence[str]) -> dict[Slice, Profile]:
+def _scan(rows: DataFrame, zero: Profile, slices: Sequence[str], stored: Stored | None) -> dict[Slice, Profile]:
+    """The profiles of joined rows. With `stored` only the slices and what is no feature are joined."""
+    from perdure.profile.files import scan_table
     from perdure.profile.scan import scan
 
     if _VERSION in rows.columns:
-        zero = Profile({**zero.columns, _VERSION: ColumnProfile.start(Column("string", "categorical"))})
-    return scan(rows, zero, slices)
+        version = ColumnProfile.start(Column("string", "categorical"))
+        zero = Profile({**zero.columns, _VERSION: version}, zero.joint)
+    if stored is None:
+        return scan(rows, zero, slices)
+    added = [name for name in zero.columns if name in (*OUTPUTS, _VERSION)]
+    own = zero.only(name for name in zero.columns if name not in added)
+    features = scan_table(stored.table, stored.name, own, slices, stored.within)
+    found = scan(rows.select(*map(quoted, slices), *added), zero.only(added), slices)
+    return {key: Profile({**one.columns, **found[key].columns}, one.joint) for key, one in features.items()}
+
+
+def _together(reference: Profile, whole: Profile, known: Sequence[float], pipeline: Pipeline) -> dict[str, Any]:
+    if reference.joint is None or whole.joint is None:
+        return {}
+    found = multivariate.facts(reference.joint, whole.joint, known, pipeline.monitor.false_alarms)
+    return {"multivariate": found} if found else {}
+
+
+def _known(*profiles: Profiles | None) -> list[Profile]:
+    """Whole profiles whose categories aren't new."""
+    return [each[ALL] for each in profiles if each and ALL in each]
 
 
 def _version(found: Profiles) -> str:
@@ -250,6 +288,7 @@ def _drift_rows(
                 "column_name": TABLE,
                 "non_null_columns_delta": changed,
                 "count_delta": float(now[key].rows - before[key].rows),
+                "reconstruction_error": _error(before[key], now[key]),
             },
         )
         for drift in columns:
@@ -261,6 +300,14 @@ def _drift_rows(
             yield _row(
                 names, {**common, "column_name": drift.column, "data_type": drift.data_type, **deltas, **statistics}
             )
+
+
+def _error(before: Profile, now: Profile) -> float | None:
+    """How badly the components of `before` rebuild the rows of `now`, where both know how their columns go together."""
+    if before.joint is None or now.joint is None or before.joint.codes != now.joint.codes:
+        return None
+    found = multivariate.reconstruct(before.joint, now.joint)
+    return found.error if found else None
 
 
 def _filled(before: Profile, now: Profile) -> tuple[set[str], set[str]]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from perdure.core.interval import Duration
 from perdure.core.protocols import StepResult, Write
 from perdure.drift.calm import swings
+from perdure.drift.multivariate import errors
 from perdure.profile.extremes import Extremes
+from perdure.profile.joint import Joint
 from perdure.profile.profile import ALL, Column, ColumnProfile, Profile, Slice
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ STATES = (
     "window struct<start: timestamp, end: timestamp>, log_type string, slice_key string, slice_value string, "
     "column_name string, state string"
 )
+JOINT = ":joint"  # the name under which it is stored how columns go together
+OUTPUTS = ("prediction", "probability", "label")
 _TIME = "__event_time"
 _INTERVAL = "__interval"
 INTERVALS = 48  # of the reference, that are profiled each by itself
@@ -34,8 +38,9 @@ _MONDAY = 345_600  # 1970-01-05
 def reference(rows: DataFrame, *, pipeline: Pipeline) -> StepResult:
     """The rows' profiles (features, prediction, probability, label), whole and by slice, for table `profiles`. Its
     window is the first and the last event time. Fact `swings`: how far each of its intervals is from the others
-    (`drift.calm`). Two Spark actions, one to choose edges and categories; `rows` are computed once and cached in
-    between."""
+    (`drift.calm`); with `monitor.multivariate` also `reconstruction`: how well the components of the whole rebuild each
+    of them (`drift.multivariate`). Two Spark actions, one to choose edges and categories; `rows` are computed once and
+    cached in between."""
     from pyspark.sql import functions as F
 
     from perdure.profile.scan import plan, scan
@@ -43,21 +48,31 @@ def reference(rows: DataFrame, *, pipeline: Pipeline) -> StepResult:
     slices, time = known_slices(rows, pipeline), pipeline.features.event_time
     rows = rows.persist()
     try:
-        zero = plan(rows, profiled_columns(rows, pipeline))
+        zero = plan(rows, profiled_columns(rows, pipeline), _jointly(rows, pipeline))
         timed = rows
         if time in rows.columns:
             timed = rows.withColumn(_TIME, F.col(time).cast("double")).withColumn(_INTERVAL, _numbered(pipeline))
             slices = [*slices, _INTERVAL]
-            zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())})
-        found = scan(timed, zero, slices)
+            zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())}, zero.joint)
+        found = scan(timed, zero, slices, [_INTERVAL])
     finally:
         rows.unpersist()
     window = _window(found[ALL])
     clean = {key: without(profile, _TIME) for key, profile in found.items()}
     kept = {key: profile for key, profile in clean.items() if key[0] != _INTERVAL}
-    parts = swings([profile for key, profile in clean.items() if key[0] == _INTERVAL])
+    intervals = [profile for key, profile in clean.items() if key[0] == _INTERVAL]
+    parts = swings([profile.alone() for profile in intervals])
+    known = errors([profile.joint for profile in intervals if profile.joint])
     write = Write("profiles", states(rows.sparkSession, kept, window, "BASELINE"), "append")
-    return StepResult((write,), {"swings": parts.to_dict()})
+    facts = {"reconstruction": known} if zero.joint else {}
+    return StepResult((write,), {"swings": parts.to_dict(), **facts})
+
+
+def _jointly(rows: DataFrame, pipeline: Pipeline) -> list[str]:
+    """The features, where the pipeline wants to know how they go together."""
+    if not pipeline.monitor.multivariate:
+        return []
+    return [name for name in profiled_columns(rows, pipeline) if name not in OUTPUTS]
 
 
 def _numbered(pipeline: Pipeline) -> SparkColumn:
@@ -92,7 +107,7 @@ def known_slices(rows: DataFrame, pipeline: Pipeline) -> list[str]:
 
 def without(profile: Profile, name: str) -> Profile:
     """The profile less one column."""
-    return Profile({column: states for column, states in profile.columns.items() if column != name})
+    return Profile({column: states for column, states in profile.columns.items() if column != name}, profile.joint)
 
 
 def states(
@@ -100,9 +115,9 @@ def states(
 ) -> DataFrame:
     """Profiles as rows of table `profiles`, one a slice and column."""
     rows = [
-        (window, log_type, key, value, name, json.dumps(column.to_dict(), separators=(",", ":"), allow_nan=False))
+        (window, log_type, key, value, name, json.dumps(state.to_dict(), separators=(",", ":"), allow_nan=False))
         for (key, value), profile in profiles.items()
-        for name, column in profile.columns.items()
+        for name, state in (*profile.columns.items(), *([(JOINT, profile.joint)] if profile.joint else []))
     ]
     return spark.createDataFrame(rows, STATES).coalesce(1)
 
@@ -111,12 +126,18 @@ def read(rows: Iterable[Any]) -> dict[Slice, Profile]:
     """The profiles in collected rows of table `profiles`, by slice; `profile.ALL` is the whole. Rows of several windows
     add up. Raises ValueError where those were profiled over different edges or categories."""
     columns: dict[Slice, dict[str, ColumnProfile]] = {}
+    joints: dict[Slice, Joint] = {}
     for row in rows:
-        found = columns.setdefault((row["slice_key"], row["slice_value"]), {})
+        key = (row["slice_key"], row["slice_value"])
+        found = columns.setdefault(key, {})
+        if row["column_name"] == JOINT:
+            joint = Joint.from_dict(json.loads(row["state"]))
+            joints[key] = joints[key] + joint if key in joints else joint
+            continue
         column = ColumnProfile.from_dict(json.loads(row["state"]))
         name = row["column_name"]
         found[name] = found[name] + column if name in found else column
-    return {key: Profile(found) for key, found in columns.items()}
+    return {key: Profile(found, joints.get(key)) for key, found in columns.items()}
 
 
 def read_profiles(table: DataFrame, run_id: str) -> dict[Slice, Profile]:

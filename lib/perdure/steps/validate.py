@@ -12,6 +12,7 @@ from perdure.core.config import Source
 from perdure.core.interval import Interval
 from perdure.core.protocols import StepResult, Write
 from perdure.quality.suites import rule_fingerprint
+from perdure.quality.unusual import of_source
 from perdure.quality.validation import RowRule, Validation
 from perdure.quality.validation import validate as judge
 
@@ -39,7 +40,8 @@ def validate(
     `<source>` (declared columns + `_warnings`, and `_replay_of`) and `<source>_quarantine` (declared columns + `_id`,
     `_file`, `_line`, `_record`, `_failures`, and `_replay_of`; `_record` is the raw text of a row that did not parse,
     else its values as JSON). Facts: rows_in, good, quarantined, duplicates (in = the sum of the others), came_back
-    (good rows that had been in quarantine), and `result`, Great Expectations' own result as JSON.
+    (good rows that had been in quarantine), `measures` (as `quality.unusual` takes them), and `result`, Great
+    Expectations' own result as JSON.
 
     Rows that could not be parsed, that lie outside the interval or lack an event time or a key are quarantined whatever
     the suite says. Of rows with the same key that pass, the one of the greatest `version` stays, else the least in
@@ -69,6 +71,7 @@ def validate(
             "quarantined": counts.quarantined,
             "duplicates": counts.duplicates,
             **back,
+            "measures": [one.to_list() for one in of_source(counts.rows, counts.quarantined, found.result)],
             "result": found.result,
         },
         gate=found.gate,
