@@ -52,6 +52,7 @@ class Context:
             name,
             root=self.pipeline.root,
             artifacts=self.pipeline.location(f"{place.storage}/models"),
+            experiment=place.experiment,
         )
 
     @cached_property
@@ -85,6 +86,7 @@ _OUTSIDE = (
     "cli.py",
     "cli_data.py",
     "cli_operate.py",
+    "bundle.py",
     "ipynb.py",
     "notebook.py",
     "init.py",
