@@ -34,6 +34,17 @@ EXIT_CODES = (
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
+class _Command(click.Command):
+    """Returns where click would exit with 0: Databricks takes any SystemExit of a Python task for a failure."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as end:
+            if end.code:
+                raise
+
+
 def command(example: str) -> Callable[[F], click.Command]:
     """A click command whose help ends with an example and the exit codes, and whose errors end as exit codes."""
 
@@ -44,7 +55,7 @@ def command(example: str) -> Callable[[F], click.Command]:
                 function(*args, **kwargs)
 
         epilog = f"\b\nExample:\n  ./spark-submit.sh jobs/{example}\n\n{EXIT_CODES}"
-        return click.command(context_settings=_SETTINGS, epilog=epilog)(guarded)
+        return click.command(cls=_Command, context_settings=_SETTINGS, epilog=epilog)(guarded)
 
     return decorate
 
@@ -135,9 +146,18 @@ def run_step(name: str, **given: Any) -> Session:
         session = Session(context, rerun=given["rerun"])
         width = context.pipeline.interval
         interval = Interval.parse(given["interval"], width) if given["interval"] else latest_due(context)
-        getattr(session, name)(interval)
+        if given.get("if_due") and not _is_due(session, interval):
+            context.progress.say(f"no training is due in {interval}")
+        else:
+            getattr(session, name)(interval)
     finish(session, as_json=given["as_json"])
     return session
+
+
+def _is_due(session: Session, interval: Interval) -> bool:
+    """Whether the interval's retrain decision, on record, was to train."""
+    decision = session.context.ledger.latest("retrain", interval=interval.label)
+    return decision is not None and decision.facts.get("decision") == "train"
 
 
 def finish(session: Session, *, as_json: bool) -> None:
@@ -159,13 +179,18 @@ def finish(session: Session, *, as_json: bool) -> None:
         context.progress.say(f"nothing to do: {known}")
 
 
-def _step(name: str, text: str) -> click.Command:
+if_due = click.option("--if-due", is_flag=True, help="Only if the interval's decision (retrain) was to train.")
+
+
+def _step(name: str, text: str, *options: Callable[[Any], Any]) -> click.Command:
     @step_options
     def run(**given: Any) -> None:
         run_step(name, **given)
 
     run.__doc__ = text
     run.__name__ = name
+    for option in options:
+        run = option(run)
     return command(f"{name}.py pipelines/flights.yml --interval 2013-04")(run)
 
 
@@ -195,10 +220,13 @@ alert = _step(
     "alert",
     """Tell those named under `alerts` of what has changed in an interval: state by state, once, with the reason.""",
 )
-train = _step("train", """Search and fit a candidate on what was known at the interval's end; track it in MLflow.""")
+train = _step(
+    "train", """Search and fit a candidate on what was known at the interval's end; track it in MLflow.""", if_due
+)
 
 
 @command("evaluate.py pipelines/flights.yml --interval 2013-04")
+@if_due
 @step_options
 def evaluate(**given: Any) -> None:
     """Hold the interval's candidate against thresholds and the champion, on the same holdout.
@@ -208,7 +236,9 @@ def evaluate(**given: Any) -> None:
 
 
 def raise_if_refused(session: Session, *, dry_run: bool) -> None:
-    """Raises ModelGateRefused when the newest candidate did not pass its gate."""
+    """Raises ModelGateRefused when the newest candidate did not pass its gate, unless the session looked at none."""
+    if not session.tally.done and not session.tally.known:
+        return
     last = session.context.ledger.latest("evaluate")
     if last is not None and last.status == "refused" and not dry_run:
         raise ModelGateRefused(f"the candidate of {last.interval} did not pass its gate; the champion stays")
@@ -216,12 +246,13 @@ def raise_if_refused(session: Session, *, dry_run: bool) -> None:
 
 @command("retrain.py pipelines/flights.yml --interval 2013-04")
 @click.option("--exit-code", is_flag=True, help="Only decide; exit with 10 when a training is due.")
+@click.option("--decide-only", is_flag=True, help="Only decide; exit with 0 either way (see train --if-due).")
 @step_options
-def retrain(exit_code: bool, **given: Any) -> None:
+def retrain(exit_code: bool, decide_only: bool, **given: Any) -> None:
     """Decide from the policy and the evidence whether a training is due, and why; train to deploy when it is.
 
     Where a challenger is being rolled out, its next step is decided first."""
-    session = run_step("decide" if exit_code else "retrain", **given)
+    session = run_step("decide" if exit_code or decide_only else "retrain", **given)
     last: RunRecord | None = session.context.ledger.latest("retrain", interval=given["interval"])
     if exit_code and last is not None and last.facts.get("decision") == "train":
         sys.exit(10)

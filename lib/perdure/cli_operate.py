@@ -8,16 +8,18 @@ from pathlib import Path
 import click
 
 from perdure.core import pipeline_file, schedule
+from perdure.core.config import Pipeline
 
 from .cli import command, pipeline_options
 
 
 @command("schedule.py pipelines/flights.yml --systemd")
+@click.option("--databricks", "kind", flag_value="databricks", help="Jobs of a Databricks bundle (see databricks.yml).")
 @click.option("--systemd", "kind", flag_value="systemd", help="A service and a timer, with the commands that start it.")
 @click.option("--cron", "kind", flag_value="cron", default="cron", help="Lines for crontab (this is the default).")
 @pipeline_options
 def schedule_(pipeline: str, target: str | None, as_json: bool, kind: str) -> None:
-    """Print the pipeline's schedule, for cron or systemd: `run --due` whenever an interval becomes ready.
+    """Print the pipeline's schedule, for cron, systemd or Databricks: `run --due` whenever an interval becomes ready.
 
     That is at the interval's end and the longest `available_after` later. A run that finds nothing due does nothing;
     one that was missed or interrupted is made up for by the next. Two never run at once."""
@@ -28,6 +30,8 @@ def schedule_(pipeline: str, target: str | None, as_json: bool, kind: str) -> No
     if as_json:
         found = {"pipeline": loaded.pipeline, "cron": when.cron, "systemd": when.systemd, "command": words}
         click.echo(json.dumps(found))
+    elif kind == "databricks":
+        click.echo(_databricks(loaded, pipeline), nl=False)
     else:
         click.echo((_systemd if kind == "systemd" else _cron)(loaded.pipeline, when, root, " ".join(words)))
 
@@ -63,6 +67,16 @@ Persistent=true
 WantedBy=timers.target
 
 # systemctl --user daemon-reload && systemctl --user enable --now perdure-{name}.timer"""
+
+
+def _databricks(pipeline: Pipeline, file: str) -> str:
+    import yaml
+
+    from perdure.bundle import resources
+
+    text: str = yaml.safe_dump(resources(pipeline, file), sort_keys=False, width=120, allow_unicode=True)
+    made = f"./spark-submit.sh jobs/schedule.py {file} --databricks >databricks/{pipeline.pipeline}.yml"
+    return f"# Made by: {made}\n{text}"
 
 
 def _quoted(path: Path) -> str:

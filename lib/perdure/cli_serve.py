@@ -8,11 +8,12 @@ import click
 
 from perdure.core.errors import EnvironmentMismatch
 
-from .cli import command, finish, opened, pipeline_options, raise_if_refused, run_step, step_options
+from .cli import command, finish, if_due, opened, pipeline_options, raise_if_refused, run_step, step_options
 
 
 @command("deploy.py pipelines/flights.yml --interval 2013-04")
 @click.option("--recheck", is_flag=True, help="Check the version that serves the interval where this session runs.")
+@if_due
 @step_options
 def deploy(recheck: bool, **given: Any) -> None:
     """Put the interval's candidate into service when its gate passed and it runs well here; the alias champion moves.
@@ -24,7 +25,7 @@ def deploy(recheck: bool, **given: Any) -> None:
     if recheck:
         return
     raise_if_refused(session, dry_run=given["dry_run"])
-    last = session.context.ledger.latest("deploy")
+    last = session.context.ledger.latest("deploy") if session.tally.done or session.tally.known else None
     if last is not None and last.status == "refused" and not given["dry_run"]:
         raise EnvironmentMismatch(f"the candidate of {last.interval} can't serve here: {last.facts['reason']}")
 

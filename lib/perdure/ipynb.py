@@ -55,4 +55,4 @@ def _text(cell: dict[str, Any]) -> str:
         body = body.removeprefix("%")
     else:
         return body.strip("\n")
-    return "\n".join(f"{MAGIC} {line}".rstrip() for line in body.split("\n"))
+    return "\n".join(f"{MAGIC} {line}" if line else MAGIC for line in body.split("\n"))

@@ -1,4 +1,4 @@
-"""A throw-away Airflow on loopback: api-server, scheduler and dag-processor, on SQLite."""
+"""A throw-away Airflow on loopback: api-server, scheduler and dag-processor, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,9 +16,23 @@ from typing import Any
 
 import pytest
 
+from ..postgres import server
 from ..standalone import free_port
 
 ROOT = Path(__file__).parents[2]
+
+# Nothing is taken for dead because the machine is busy with other tests: beats may be late by minutes.
+PATIENT = {
+    "AIRFLOW__EXECUTION_API__JWT_EXPIRATION_TIME": "86400",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "3600",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "600",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "3600",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "200",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+    "AIRFLOW__DAG_PROCESSOR__HEALTH_CHECK_THRESHOLD": "600",
+}
 
 
 @dataclass
@@ -26,12 +40,13 @@ class Airflow:
     """An Airflow in `home`, of the environment PERDURE_AIRFLOW."""
 
     home: Path
+    database: str = ""
     port: int = field(default_factory=free_port)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         (self.home / "dags").mkdir(parents=True)
-        base = f"http://127.0.0.1:{self.port}"
+        self.base = base = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,
             "PATH": f"{self.venv}/bin:{os.environ['PATH']}",
@@ -48,10 +63,13 @@ class Airflow:
             "AIRFLOW__API__BASE_URL": base,
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "86400",
+            **PATIENT,
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         }
+        if self.database:
+            self.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self.database
         for name in ("JAVA_HOME", "SPARK_HOME", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
             self.environment.pop(name, None)
 
@@ -113,6 +131,11 @@ class Airflow:
         found = self.get(f"dags/{dag}/dagRuns/{urllib.request.quote(run)}/taskInstances")["task_instances"]
         return {task["task_id"]: task for task in found}
 
+    def result(self, dag: str, run: str, task: str) -> Any:
+        """What a task gave back (XCom)."""
+        place = f"dags/{dag}/dagRuns/{urllib.request.quote(run)}/taskInstances/{task}/xcomEntries/return_value"
+        return self.get(f"{place}?deserialize=true")["value"]
+
     def wait(self, condition: Any, seconds: float) -> Any:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -125,7 +148,17 @@ class Airflow:
 
 
 @pytest.fixture
-def airflow(tmp_path: Path) -> Iterator[Airflow]:
-    found = Airflow(tmp_path / "airflow")
-    yield found
-    found.stop()
+def airflow(tmp_path: Path) -> Airflow:
+    """Its files and environment; nothing runs."""
+    return Airflow(tmp_path / "airflow")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Airflow]:
+    """One that a test fills and starts, on a PostgreSQL of its own."""
+    with server(tmp_path / "postgres") as port:
+        found = Airflow(tmp_path / "airflow", f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres")
+        try:
+            yield found
+        finally:
+            found.stop()

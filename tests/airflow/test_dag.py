@@ -66,40 +66,65 @@ def test_a_wrong_file_shows_where_airflow_looks(airflow: Airflow, tmp_path: Path
     assert "did you mean 'interval'" in airflow.python(code)
 
 
-def test_three_days_through_the_scheduler(airflow: Airflow, tmp_path: Path) -> None:
-    """Caught up by the scheduler; one job is killed and retried; without a champion nothing is scored."""
+def test_four_days_through_the_scheduler(running: Airflow, tmp_path: Path) -> None:
+    """Caught up by the scheduler: one job is killed and retried; without a champion nothing is scored; drift makes a
+    training due. A backfill then finds everything done, and changes no table."""
     file = small_project(tmp_path / "project")
-    file.write_text(re.sub(r"\nend: \S+", "\nend: 2016-06-18", file.read_text()))
-    airflow.dag("buoy", f"""
+    text = re.sub(r"\nend: \S+", "\nend: 2016-06-19", file.read_text())
+    file.write_text(text.replace("{age: 1 day}", "{drift: population_stability_index, above: 0.01}"))
+    running.dag("buoy", f"""
 from datetime import timedelta
 from perdure.airflow import pipeline_dag
 dag = pipeline_dag({str(file)!r}, default_args={{"retry_delay": timedelta(seconds=2)}}, is_paused_upon_creation=False)
 """)  # fmt: skip
-    airflow.start()
-
-    def killed() -> bool:
-        found = subprocess.run(["pgrep", "-f", f"jobs/validate.py {file} --interval 2016-06-16"], capture_output=True,
-                               text=True, check=False).stdout.split()  # fmt: skip
-        for process in found:
-            os.killpg(os.getpgid(int(process)), signal.SIGKILL)
-            return True
-        return False
-
-    airflow.wait(killed, 900)
-
-    def ended() -> dict[str, str] | None:
-        runs = airflow.runs("perdure_buoy")
-        return runs if len(runs) == 3 and not {"running", "queued"} & set(runs.values()) else None
-
-    runs = airflow.wait(ended, 2400)
-    assert list(runs.values()) == ["success"] * 3
-    days = [airflow.tasks("perdure_buoy", run) for run in runs]
-    assert [day["data.validate"]["try_number"] for day in days] == [1, 2, 1]
+    running.start()
+    running.wait(lambda: killed(f"jobs/validate.py {file} --interval 2016-06-16"), 1800)
+    runs = running.wait(lambda: ended(running, 4), 4800)
+    assert list(runs.values()) == ["success"] * 4
+    days = [running.tasks("perdure_buoy", run) for run in runs]
+    assert [day["data.validate"]["try_number"] for day in days] == [1, 2, 1, 1]
     states = [{name: task["state"] for name, task in day.items()} for day in days]
     for day in states[:2]:
         assert {day[name] for name in (*DATA, "retraining.decide")} == {"success"}
         assert {day[name] for name in (*SERVING, *RETRAINING[1:])} == {"skipped"}
     assert {states[2][name] for name in (*DATA, *RETRAINING)} == {"success"}
-    tables = file.parents[1] / ".data" / "buoy"
-    assert (tables / "alias_history").is_dir()
-    assert not (tables / "predictions").exists()
+    assert {states[2][name] for name in SERVING} == {"skipped"}
+    assert {states[3][name] for name in (*DATA, *SERVING, *RETRAINING)} == {"success"}
+    assert "population_stability_index" in running.result("perdure_buoy", list(runs)[3], "retraining.decide")["reason"]
+
+    commits = versions(file)
+    assert "predictions" in commits and "alias_history" in commits
+    last = days[3]["data.ingest"]["logical_date"]
+    running.command("backfill", "create", "--dag-id", "perdure_buoy", "--from-date", last, "--to-date", last,
+                    "--reprocess-behavior", "completed", "--max-active-runs", "1")  # fmt: skip
+    again = running.wait(lambda: ended(running, 4), 2400)
+    assert list(again.values()) == ["success"] * 4
+    assert running.get(f"dags/perdure_buoy/dagRuns/{list(runs)[3]}".replace("+", "%2B"))["run_type"] == "backfill"
+    assert running.tasks("perdure_buoy", list(runs)[3])["serving.score"]["try_number"] == 2
+    assert versions(file) == commits
+    if folder := os.environ.get("PERDURE_PICTURES"):
+        times = [{name: task["duration"] for name, task in day.items()} for day in days]
+        Path(folder, "durations.json").write_text(json.dumps(times, indent=1))
+        command = [running.venv / "bin" / "python", Path(__file__).with_name("pictures.py")]
+        subprocess.run([*command, running.base, "perdure_buoy", folder], check=True, timeout=600)
+
+
+def killed(command: str) -> bool:
+    """Kills the process group of a job that is running; whether there was one."""
+    found = subprocess.run(["pgrep", "-f", command], capture_output=True, text=True, check=False).stdout.split()
+    for process in found:
+        os.killpg(os.getpgid(int(process)), signal.SIGKILL)
+        return True
+    return False
+
+
+def ended(airflow: Airflow, count: int) -> dict[str, str] | None:
+    """The states of the DAG's runs once there are so many and none is at work."""
+    runs = airflow.runs("perdure_buoy")
+    return runs if len(runs) == count and not {"running", "queued"} & set(runs.values()) else None
+
+
+def versions(file: Path) -> dict[str, int]:
+    """How many commits each of the pipeline's tables has, but for the ledger's."""
+    logs = (file.parents[1] / ".data" / "buoy" / "tables").glob("*/_delta_log")
+    return {log.parent.name: len(list(log.glob("*.json"))) for log in logs if log.parent.name != "runs"}

@@ -7,9 +7,6 @@ tests/run.sh tests/sources/test_postgres.py -m postgres
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +22,7 @@ from perdure.core.interval import Duration, Interval
 from perdure.sources import jdbc
 from perdure.testing import sources as laws
 
+from ..postgres import server as throw_away
 from .test_laws import COLUMNS, TEXT, frame_of, values
 
 if TYPE_CHECKING:
@@ -34,33 +32,12 @@ pytestmark = pytest.mark.postgres
 DAY = Interval.parse("2024-01-01", Duration(1, "day"))
 
 
-def programs() -> Path:
-    """The newest server's programs."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else Path(str(shutil.which("initdb"))).parent
-
-
 @pytest.fixture(scope="module")
 def server(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A throw-away server on loopback; gives the source's options."""
     spark.sql(f"ADD JAR '{os.environ['PERDURE_POSTGRES_JAR']}'")
-    folder = tmp_path_factory.mktemp("postgres")
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if user:
-        for up in (folder, *folder.parents[:2]):
-            up.chmod(0o755)
-        shutil.chown(folder, "postgres", "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = f"{folder}/data"
-    subprocess.run([*user, programs() / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"], check=True,
-                   capture_output=True)  # fmt: skip
-    control = [*user, str(programs() / "pg_ctl"), "-D", data, "-w"]
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder}"
-    subprocess.run([*control, "-o", options, "-l", f"{folder}/log", "start"], check=True)
-    yield {"url": f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=postgres", "driver": "org.postgresql.Driver"}
-    subprocess.run([*control, "-m", "immediate", "stop"], check=True)
+    with throw_away(tmp_path_factory.mktemp("postgres")) as port:
+        yield {"url": f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=postgres", "driver": "org.postgresql.Driver"}
 
 
 def write(server: dict[str, Any], path: Path, rows: Sequence[laws.Row], bad: Sequence[str]) -> list[int]:

@@ -25,6 +25,9 @@ class Target(Section):
     schema_name: str | None = Field(default=None, alias="schema", description="schema in the catalog")
     tracking: str = Field(description="MLflow tracking URI")
     default: bool = Field(default=False, description="used when no --target is given")
+    experiment: str | None = Field(
+        default=None, description="MLflow experiment; default: the pipeline's name, on Databricks /Shared/<model>"
+    )
     extends: str | None = Field(default=None, description="another target whose settings this one starts from")
 
 

@@ -118,14 +118,14 @@ def json_schema() -> dict[str, Any]:
     properties = schema["properties"]
     for hidden in ("root", "target"):
         properties.pop(hidden)
-    overrides = {name: properties[name] for name in _overridable()}
-    schema["$defs"]["Target"]["properties"].update({name: {"type": "object"} for name in overrides})
+    overrides = {name: {"type": properties[name].get("type", "object")} for name in _overridable()}
+    schema["$defs"]["Target"]["properties"].update(overrides)
     schema["$defs"]["Target"]["required"] = []
     return schema
 
 
 def _overridable() -> tuple[str, ...]:
-    return ("features", "label", "model", "train", "gate", "monitor", "retrain", "alerts", "sources")
+    return ("features", "label", "model", "train", "gate", "monitor", "retrain", "alerts", "sources", "landing")
 
 
 def _by_line(problem: str) -> tuple[int, str]:

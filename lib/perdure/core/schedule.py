@@ -56,6 +56,13 @@ class Calendar:
         return " ".join(_listed(each) for each in (self.minute, self.hour, self.day, self.month, self.weekday))
 
     @property
+    def quartz(self) -> str:
+        """As Databricks' schedules read it: with seconds, days of the week by name, and one kind of day left open."""
+        days = ",".join(_WEEKDAYS[day].upper() for day in self.weekday) if self.weekday else "?"
+        day = "?" if self.weekday else _listed(self.day)
+        return f"0 {_listed(self.minute)} {_listed(self.hour)} {day} {_listed(self.month)} {days}"
+
+    @property
     def systemd(self) -> str:
         """As `OnCalendar=` of a systemd timer reads it."""
         days = ",".join(_WEEKDAYS[day] for day in self.weekday) + " " if self.weekday else ""

@@ -62,15 +62,17 @@ class ModelVersion:
 class Tracking:
     """One pipeline's experiment and registered model on one tracking server."""
 
-    def __init__(self, uri: str, name: str, *, root: Path, artifacts: str) -> None:
-        """`name`: of the experiment and the registered model. `root`: what a relative sqlite path starts from.
-        `artifacts`: where a new experiment on a database keeps its files."""
+    def __init__(self, uri: str, name: str, *, root: Path, artifacts: str, experiment: str | None = None) -> None:
+        """`name`: of the registered model, and of the experiment unless `experiment` names it (Databricks wants a path
+        of the workspace). `root`: what a relative sqlite path starts from. `artifacts`: where a new experiment on a
+        database keeps its files."""
         uri = resolve_secrets(uri)
         if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
             file = root / uri.removeprefix("sqlite:///")
             file.parent.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{file}"
         self.uri, self.name, self._artifacts = uri, name, artifacts
+        self._experiment_name = experiment or (f"/Shared/{name}" if uri == "databricks" else name)
         self._models: dict[str, PipelineModel] = {}
         self._client_: MlflowClient | None = None
         self._experiment_: str | None = None
@@ -176,12 +178,14 @@ class Tracking:
     def _experiment(self) -> str:
         if self._experiment_ is None:
             with _quiet():
-                found = self._client.get_experiment_by_name(self.name)
+                found = self._client.get_experiment_by_name(self._experiment_name)
                 if found is not None:
                     self._experiment_ = found.experiment_id
                 else:
                     place = self._artifacts if self.uri.startswith(("sqlite", "postgresql", "mysql")) else None
-                    self._experiment_ = self._client.create_experiment(self.name, artifact_location=place)
+                    self._experiment_ = self._client.create_experiment(
+                        self._experiment_name, artifact_location=place
+                    )
         return self._experiment_
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:

@@ -52,6 +52,7 @@ class Context:
             name,
             root=self.pipeline.root,
             artifacts=self.pipeline.location(f"{place.storage}/models"),
+            experiment=place.experiment,
         )
 
     @cached_property
@@ -86,6 +87,7 @@ _OUTSIDE = (
     "cli_data.py",
     "cli_operate.py",
     "cli_serve.py",
+    "bundle.py",
     "ipynb.py",
     "notebook.py",
     "init.py",
