@@ -162,6 +162,12 @@ class Monitor(Section):
     business_value: BusinessValue | None = Field(default=None, description="adds the metric business_value (binary)")
 
 
+class Explain(Section):
+    """Whether each prediction's reasons are stored beside it."""
+
+    reasons: int = Field(default=0, ge=0, le=20, description="features a prediction in table `reasons`; 0: none")
+
+
 class Alerts(Section):
     """Whom to tell of a change of state, and of which kinds."""
 
@@ -190,6 +196,7 @@ class Pipeline(Section):
     gate: Gate = Gate()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
+    explain: Explain = Explain()
     alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")
     root: Path = Field(default=Path("."), exclude=True, json_schema_extra={"readOnly": True})
     target: str = Field(default="", exclude=True, json_schema_extra={"readOnly": True})

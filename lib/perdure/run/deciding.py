@@ -81,6 +81,11 @@ def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: 
     return Plan("deploy", interval, None, call, identity=[trained.run_id, evaluated.run_id], finish=finish)
 
 
+def in_service(context: Context, facts: Mapping[str, Any], evaluated: RunRecord) -> tuple[Write, ...]:
+    """The rows that put a version into service on record: the decision, and the alias with its evidence."""
+    return (_decision_row(context, "deploy", facts, facts["model_version"]), _alias_row(context, facts, evaluated))
+
+
 def _decision_row(context: Context, kind: str, facts: Mapping[str, Any], version: str | None) -> Write:
     row = (
         kind,
@@ -112,4 +117,4 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-__all__ = ["Decision", "deploy", "gather_evidence", "retrain"]
+__all__ = ["CHAMPION", "Decision", "champion_at", "deploy", "gather_evidence", "in_service", "retrain"]

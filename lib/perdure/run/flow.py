@@ -11,7 +11,7 @@ from perdure.core.errors import DataGateRefused, PerdureError, UsageError
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 
-from . import alerting, deciding, plans
+from . import alerting, cards, deciding, plans
 from .champion import Champion, champion_at
 from .context import Context
 from .engine import Outcome, Plan, command, execute, execute_all
@@ -74,7 +74,18 @@ class Session:
         champion = self._champion(interval, "score")
         if champion is None:
             return None
-        return self._one(plans.score(self.context, interval, champion), f"champion v{champion.version}")
+        record = self._one(plans.score(self.context, interval, champion), f"champion v{champion.version}")
+        if self.context.pipeline.explain.reasons:
+            self.explain(interval)
+        return record
+
+    def explain(self, interval: Interval, top: int | None = None) -> RunRecord | None:
+        """Each prediction's `top` reasons (default: as many as the pipeline says, or 3)."""
+        champion = self._champion(interval, "explain")
+        if champion is None:
+            return None
+        top = top or self.context.pipeline.explain.reasons or 3
+        return self._one(plans.explain(self.context, interval, champion, top), f"champion v{champion.version}")
 
     def monitor(self, interval: Interval) -> RunRecord | None:
         """Profiles and drift of the interval, its realised performance, and the previous one's restated."""
@@ -109,6 +120,8 @@ class Session:
         trained, evaluated = self._needed("train", interval), self._needed("evaluate", interval)
         outcome = execute(self.context, deciding.deploy(self.context, interval, trained, evaluated), rerun=self.rerun)
         facts = outcome.record.facts
+        if not outcome.known and not self.context.dry_run:
+            cards.log(self.context, str(facts["model_version"]))
         note = f"{facts.get('decision', '')} v{facts.get('model_version', '?')}: {facts.get('reason', '')}"
         return self.tally.add(self.context, outcome, note)
 

@@ -10,6 +10,7 @@ from perdure.core.protocols import StepResult, Write
 from perdure.core.record import JSON, fingerprint
 from perdure.io.tracking import TrainingLog, TrialLog
 
+from . import explaining
 from .context import Context, code_version
 
 
@@ -22,7 +23,8 @@ def finish_training(
     trained = result.value
     version = context.tracking.log_training(_log(context, interval, result, run_id))
     profiled = reference(trained.rows, pipeline=context.pipeline)
-    facts = {"model_version": version.version, "tracking_run": version.tracking_run, **profiled.facts}
+    facts = {"model_version": version.version, "tracking_run": version.tracking_run, **profiled.facts,
+             "explanation": explaining.summary(context, trained, version.version)}  # fmt: skip
     return facts, profiled.writes
 
 
