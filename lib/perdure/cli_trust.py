@@ -38,6 +38,7 @@ def audit(pipeline: str, target: str | None, as_json: bool, **wish: Any) -> None
         from perdure.run.lineage import Lineage
 
         found: Any
+        show: Any
         if wish["verify"]:
             found, show = audit.verify(context, wish["anchors"]), audit_view.show_verified
         elif wish["vacuum"] is not None:

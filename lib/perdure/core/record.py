@@ -97,7 +97,8 @@ class RunRecord:
         data["files"] = tuple(FileVersion(**item) for item in data["files"])
         data["gate"] = GateResult.from_dict(data["gate"]) if data["gate"] else None
         if data.get("link"):
-            data["link"] = Link(**{name: tuple(v) if isinstance(v, list) else v for name, v in data["link"].items()})
+            link = data["link"]
+            data["link"] = Link(**{**link, "previous": tuple(link["previous"]), "older": tuple(link["older"])})
         return cls(**data)
 
 

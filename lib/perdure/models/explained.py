@@ -90,9 +90,10 @@ class Explainer:
         missing = len(self.columns) - found.shape[1]
         return np.pad(found, ((0, 0), (0, missing))) if missing else found
 
-    def cost(self) -> int:
-        """Cells that one row's contributions take; bounds a sample."""
-        return max(1, shap.cost(self.paths))
+    def cost(self) -> tuple[int, int]:
+        """Steps that one row takes: for its contributions, and for one answer. They bound a sample."""
+        answer = sum(len(tree.feature).bit_length() for tree in self.trees)
+        return max(1, shap.cost(self.paths)), max(1, answer)
 
 
 def explainer(model: PipelineModel, folder: str | Path, means: Sequence[float] | None = None) -> Explainer:
@@ -101,7 +102,8 @@ def explainer(model: PipelineModel, folder: str | Path, means: Sequence[float] |
     against 0 until `against` is called.
 
     Raises NotExplainable for foreign preparations, and for models that are neither trees nor linear."""
-    *preparation, last = model.stages
+    stages: list[Any] = list(model.stages)
+    *preparation, last = stages
     kinds = [type(stage).__name__ for stage in preparation]
     if kinds[:1] != ["SQLTransformer"] or kinds[-1:] != ["VectorAssembler"]:
         raise NotExplainable(f"only the project's own preparation can be explained; found {', '.join(kinds)}")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
     from pyspark.sql import DataFrame
 
-SAMPLE = 1_000  # rows, where contributions cost little
-_BUDGET = 150_000_000  # cells of a sample's contributions: about half a second
+SAMPLE, _LEAST = 1_000, 50  # rows: where a model is small, and however large it is
+_CONTRIBUTIONS, _ANSWERS = 25_000_000, 6_000_000  # steps that a sample may take: some tenths of a second
 _REPEATS = 3
 _CURVES, _POINTS, _CURVE_ROWS, _CATEGORIES = 6, 12, 300, 8
 _LABEL, _KEY = "_explained_label", "_explained_key"
@@ -37,27 +37,31 @@ class Question:
     seed: int
 
 
-def sample_size(explainer: Explainer) -> int:
-    """How many rows are looked at: `SAMPLE`, or fewer where a model's contributions cost much; 100 at the least."""
-    return max(100, min(SAMPLE, _BUDGET // explainer.cost()))
+def sample_sizes(explainer: Explainer) -> tuple[int, int]:
+    """How many rows contributions are taken from, and shuffled answers: `SAMPLE`, or fewer where a model is large."""
+    contributions, answers = explainer.cost()
+    shuffled = answers * _REPEATS * len(explainer.columns)
+    sizes = (_CONTRIBUTIONS // contributions, _ANSWERS // shuffled)
+    return max(_LEAST, min(SAMPLE, sizes[0])), max(_LEAST, min(SAMPLE, sizes[1]))
 
 
 def summarise(model: PipelineModel, explainer: Explainer, rows: DataFrame, key: str, *, binary: bool,
               seed: int) -> dict[str, Any] | None:
-    """JSON-ready: `rows` looked at, `unit` and `base` of the contributions; `importance`: raw column -> mean |SHAP|,
-    largest first; `direction`: column -> how its contribution goes with its value (correlation, None for texts);
-    `permutation`: column -> by how much the loss (log loss, squared error) rises when the column is shuffled, and the
-    standard error over rows, paired; `dependence`: for the columns that matter most, the mean answer when every row
-    has the value `at`. None when there are no rows.
+    """JSON-ready: `rows` that contributions are of, `shuffled` that permutations are of, `unit` and `base` of the
+    contributions; `importance`: raw column -> mean |SHAP|, largest first; `direction`: column -> how its contribution
+    goes with its value (correlation, None for texts); `permutation`: column -> by how much the loss (log loss, squared
+    error) rises when the column is shuffled, and the standard error over rows, paired; `dependence`: for the columns
+    that matter most, the mean answer when every row has the value `at`. None when there are no rows.
 
     `rows`: raw columns, `label`, and `key`, by whose hash the sample is chosen among them. One Spark action."""
     from pyspark.sql import functions as F
 
-    wanted = sample_size(explainer)
+    wanted = sample_sizes(explainer)
     marked = rows.select("*", F.col("label").cast("double").alias(_LABEL), F.xxhash64(quoted(key)).alias(_KEY))
     # Each task gives the least hashes it has; with one task that is the sample.
     ready = prepared(model, explainer, marked, [_LABEL, _KEY]).coalesce(1)
-    categories = {stage.getOutputCol(): tuple(stage.labels) for stage in model.stages
+    stages: list[Any] = list(model.stages)
+    categories = {stage.getOutputCol(): tuple(stage.labels) for stage in stages
                   if type(stage).__name__ == "StringIndexerModel"}  # fmt: skip
     question = Question(categories, binary, seed)
 
@@ -73,22 +77,24 @@ def summarise(model: PipelineModel, explainer: Explainer, rows: DataFrame, key: 
     return json.loads(found[0]["found"]) if found else None
 
 
-def _look(explainer: Explainer, question: Question, table: pa.Table, wanted: int) -> dict[str, Any]:
-    order = np.argsort(np.asarray(table.column(_KEY)), kind="stable")[:wanted]
+def _look(explainer: Explainer, question: Question, table: pa.Table, wanted: tuple[int, int]) -> dict[str, Any]:
+    order = np.argsort(np.asarray(table.column(_KEY)), kind="stable")[: max(wanted)]
     table = table.take(order)
     rows, labels = explainer.matrix(table), np.asarray(table.column(_LABEL), dtype=float)
     if explainer.means is not None and not np.any(explainer.means):
         explainer = against(explainer, rows.mean(axis=0))
-    values = explainer.values(rows)
+    values = explainer.values(rows[: wanted[0]])
     size = np.abs(values).mean(axis=0)
+    few = rows[: min(_CURVE_ROWS, wanted[1])]
     names = sorted(range(len(size)), key=lambda i: (-size[i], explainer.columns[i]))
     return {
-        "rows": len(rows), "unit": UNITS[explainer.kind], "base": explainer.base,
+        "rows": len(values), "shuffled": min(wanted[1], len(rows)), "unit": UNITS[explainer.kind],
+        "base": explainer.base,
         "means": None if explainer.means is None else explainer.means.tolist(),
         "importance": {explainer.columns[i]: float(size[i]) for i in names},
-        "direction": {explainer.columns[i]: _direction(explainer, rows, values, i) for i in names},
-        "permutation": _permutation(explainer, question, rows, labels, names),
-        "dependence": [_curve(explainer, question, rows[:_CURVE_ROWS], i) for i in names[:_CURVES] if size[i] > 0],
+        "direction": {explainer.columns[i]: _direction(explainer, rows[: len(values)], values, i) for i in names},
+        "permutation": _permutation(explainer, question, rows[: wanted[1]], labels[: wanted[1]], names),
+        "dependence": [_curve(explainer, question, few, i) for i in names[:_CURVES] if size[i] > 0],
     }  # fmt: skip
 
 

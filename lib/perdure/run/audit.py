@@ -93,8 +93,8 @@ def model(lineage: Lineage, version: str, moment: str = "9999") -> dict[str, JSO
     if judged:
         found["evaluation"] = evaluation(judged)
     if deployed:
-        wanted = ("decision", "reason", "effective_from", "previous_version")
-        found["decision"] = {**_run(deployed), **{name: deployed.facts.get(name) for name in wanted}}
+        told = ("decision", "reason", "effective_from", "previous_version")
+        found["decision"] = {**_run(deployed), **{name: deployed.facts.get(name) for name in told}}
     return found
 
 
@@ -163,13 +163,16 @@ def vacuum(context: Context, hours: float) -> dict[str, JSON]:
     needed = [(str(each.facts["model_version"]), each) for each in lineage.trainings() if each.step == "train"]
     tables = sorted({table.table for _, each in needed for table in each.inputs})
     removed = {table: _removals(context, table, horizon) for table in tables}
-    lost, kept = [], []
+    lost: list[dict[str, JSON]] = []
+    kept: list[str] = []
     for version, trained in needed:
         gone = [{"table": table.table, "version": table.version, "since": commits[0]} for table in trained.inputs
                 if (commits := [each for each in removed[table.table] if each["version"] > table.version])]  # fmt: skip
-        entry = {"version": version, "interval": trained.interval, "tables": gone}
-        (lost if gone else kept).append(entry)
-    return {"hours": hours, "lost": lost, "kept": [each["version"] for each in kept]}
+        if gone:
+            lost.append({"version": version, "interval": trained.interval, "tables": gone})
+        else:
+            kept.append(version)
+    return {"hours": hours, "lost": lost, "kept": kept}
 
 
 def _removals(context: Context, table: str, horizon: datetime) -> list[dict[str, JSON]]:

@@ -27,7 +27,7 @@ def summary(context: Context, trained: Any, version: str) -> JSON:
         told = explained.explainer(trained.model, context.tracking.files(version))
     except PerdureError as error:
         return {"why_not": str(error)}
-    rows = _sampled(trained, pipeline.features.key, _SPARE * importance.sample_size(told))
+    rows = _sampled(trained, pipeline.features.key, _SPARE * max(importance.sample_sizes(told)))
     return importance.summarise(trained.model, told, rows, pipeline.features.key,
                                 binary=trained.task == "binary", seed=pipeline.model.seed)  # fmt: skip
 
