@@ -29,7 +29,8 @@ JOBS = yaml.safe_load((ROOT / "databricks" / "flights.yml").read_text())["resour
 
 def schema(file: str | Path) -> dict[str, Any]:
     """Go's names for kinds of letters, which the CLI's patterns use, in Python's."""
-    text = Path(file).read_text(encoding="utf-8").replace(r"[\\p{L}\\p{N}]", "[a-zA-Z0-9]").replace(r"\\p{L}", "[a-zA-Z]")
+    text = Path(file).read_text(encoding="utf-8")
+    text = text.replace(r"[\\p{L}\\p{N}]", "[a-zA-Z0-9]").replace(r"\\p{L}", "[a-zA-Z]")
     found: dict[str, Any] = json.loads(text)
     return found
 

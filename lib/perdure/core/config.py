@@ -221,6 +221,12 @@ class AtMost(Section):
     per: Span = Field(description="in how long a time")
 
 
+class Explain(Section):
+    """Whether each prediction's reasons are stored beside it."""
+
+    reasons: int = Field(default=0, ge=0, le=20, description="features a prediction in table `reasons`; 0: none")
+
+
 class Alerts(Section):
     """Whom to tell of a change of state, and of which kinds."""
 
@@ -252,6 +258,7 @@ class Pipeline(Section):
     rollout: Rollout = Rollout()
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
+    explain: Explain = Explain()
     alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")
     # The project's folder and the chosen target, as the reader of the file found them.
     root: Path = Field(default=Path("."), exclude=True, json_schema_extra={"readOnly": True})

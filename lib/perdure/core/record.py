@@ -35,6 +35,19 @@ class FileVersion:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A record's place in the ledger's chain (`core.chain`): `previous` are the hashes of the records that it follows
+    (more than one where sessions had written side by side), `hash` its own. `older`, on a chain's first records only,
+    names what the ledger held before there was a chain."""
+
+    position: int
+    session: str
+    previous: tuple[str, ...] = ()
+    hash: str = ""
+    older: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run of one step over one interval. `subject` tells runs of the same step apart (a source's name);
     `config` is the part of the pipeline file that the step depends on, `facts` what it measured; times are ISO 8601
@@ -62,6 +75,7 @@ class RunRecord:
     facts: Mapping[str, JSON] = field(default_factory=dict)
     gate: GateResult | None = None
     rerun_of: str | None = None
+    link: Link | None = None
 
     @property
     def config_fingerprint(self) -> str:
@@ -82,6 +96,9 @@ class RunRecord:
             data[name] = tuple(TableVersion(**item) for item in data[name])
         data["files"] = tuple(FileVersion(**item) for item in data["files"])
         data["gate"] = GateResult.from_dict(data["gate"]) if data["gate"] else None
+        if data.get("link"):
+            link = data["link"]
+            data["link"] = Link(**{**link, "previous": tuple(link["previous"]), "older": tuple(link["older"])})
         return cls(**data)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from perdure.core.chain import Chain
 from perdure.core.protocols import Read
 from perdure.core.record import RunRecord, TableVersion
 
@@ -19,6 +21,9 @@ _SCHEMA = (
     "started_at string, seconds double, record string"
 )
 
+# What the metadata of a commit begin with that names the chain's head after it, and the pipeline.
+HEAD = "perdure ledger "
+
 
 class Ledger:
     """The `runs` table and its copy in memory. Appends happen in order on one thread behind the work, several
@@ -27,16 +32,17 @@ class Ledger:
 
     def __init__(self, spark: SparkSession, tables: Tables, pipeline: str) -> None:
         """Loads the pipeline's records, oldest first."""
-        self._spark, self._tables = spark, tables
+        self._spark, self._tables, self._pipeline = spark, tables, pipeline
         self._records: dict[str, RunRecord] = {}
         self._lock = threading.Lock()
         self._queue: list[RunRecord] = []
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._pending: list[Future[None]] = []
-        if tables.exists("runs"):
-            rows = tables.read(Read("runs")).where(F.col("pipeline") == pipeline).orderBy("started_at")
-            for row in rows.select("record").collect():
-                self._remember(RunRecord.from_json(row["record"]))
+        self._broken = False
+        texts = [row["record"] for row in self._stored("record")]
+        for text in texts:
+            self._remember(RunRecord.from_json(text))
+        self._chain = Chain(texts)
 
     def __enter__(self) -> Ledger:
         """Itself."""
@@ -58,9 +64,15 @@ class Ledger:
             record = self._records.get(run_id)
         return record if record is not None and record.status != "failed" else None
 
-    def append(self, record: RunRecord) -> None:
-        """Stores a record. Errors of the writing thread are raised by the next call, or by `close`."""
+    def stored(self) -> list[Mapping[str, Any]]:
+        """The pipeline's rows of the table as they are now, repeats and failed runs too: what an audit verifies."""
+        return [row.asDict() for row in self._stored("*")]
+
+    def append(self, record: RunRecord) -> RunRecord:
+        """Stores a record, and gives it with its place in the chain. Errors of the writing thread are raised by the
+        next call, or by `close`."""
         with self._lock:
+            record = self._chain.add(record)
             self._remember(record)
             self._queue.append(record)
             done = [future for future in self._pending if future.done()]
@@ -68,6 +80,7 @@ class Ledger:
             self._pending.append(self._worker.submit(self._flush))
         for future in done:
             future.result()
+        return record
 
     def adopt(self, records: Iterable[RunRecord]) -> None:
         """Takes over another target's records: they are known here, but not stored here."""
@@ -112,13 +125,22 @@ class Ledger:
         self._records.pop(record.run_id, None)
         self._records[record.run_id] = record
 
+    def _stored(self, *columns: str) -> list[Any]:
+        if not self._tables.exists("runs"):
+            return []
+        rows = self._tables.read(Read("runs")).where(F.col("pipeline") == self._pipeline).orderBy("started_at")
+        return rows.select(*columns).collect()  # control records, no data
+
     def _flush(self) -> None:
+        """Stores what waits. After a failure nothing more: a record must not be stored without its predecessor."""
         with self._lock:
             batch, self._queue = self._queue, []
-        if batch:
+        if batch and not self._broken:
+            self._broken = True
             self._write(batch)
+            self._broken = False
 
-    def _write(self, batch: Iterable[RunRecord]) -> None:
+    def _write(self, batch: Sequence[RunRecord]) -> None:
         rows = [
             (
                 r.run_id,
@@ -133,4 +155,6 @@ class Ledger:
             )
             for r in batch
         ]
-        self._tables.append_records("runs", self._spark.createDataFrame(rows, _SCHEMA).coalesce(1))
+        last = batch[-1].link
+        note = f"{HEAD}{self._pipeline} {last.hash}" if last else ""
+        self._tables.append_records("runs", self._spark.createDataFrame(rows, _SCHEMA).coalesce(1), note)

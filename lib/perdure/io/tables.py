@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, Row, SparkSession
 from pyspark.sql import functions as F
 
 from perdure.core.config import Target
@@ -95,15 +95,33 @@ class Tables:
         self._save(writer, write.table)
         return self.commit_of(write.table, run_id)
 
-    def append_records(self, table: str, rows: DataFrame) -> None:
-        """Appends control records (the ledger's), unpartitioned; small files are compacted by Delta as they gather."""
+    def append_records(self, table: str, rows: DataFrame, note: str = "") -> None:
+        """Appends control records (the ledger's), unpartitioned; small files are compacted by Delta as they gather.
+        `note` becomes the commit's metadata."""
         if not self.exists(table):
             self._spark.sql(
                 f"CREATE TABLE IF NOT EXISTS {self.sql_name(table)} ({_columns(rows)}) USING delta "
                 "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')"
             )
-        writer = rows.write.format("delta").mode("append")
+        writer = rows.write.format("delta").mode("append").option("userMetadata", note)
         self._save(writer, table)
+
+    def delete(self, table: str, condition: Column, note: str) -> None:
+        """Deletes rows; `note` becomes the commit's metadata. Older versions hold them until VACUUM."""
+        from delta.tables import DeltaTable
+
+        known = DeltaTable.forName if self._schema else DeltaTable.forPath
+        option = "spark.databricks.delta.commitInfo.userMetadata"
+        self._spark.conf.set(option, note)
+        try:
+            known(self._spark, self.where(table)).delete(condition)
+        finally:
+            self._spark.conf.unset(option)
+
+    def history(self, table: str) -> list[Row]:
+        """The commits that Delta still tells of, newest first: version, timestamp, userName, operation,
+        operationParameters, userMetadata, ..."""
+        return self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}").collect()
 
     def commit_of(self, table: str, run_id: str) -> Commit:
         """The newest commit that carries `run_id`. Raises PerdureError when the table's history has none."""

@@ -94,7 +94,7 @@ class Tracking:
                 self._client.set_terminated(nested, trial.status)
             self._log_model(run, log)
             self._client.set_terminated(run)
-            version = self._register(run, log)
+            version = self._register(run, {**log.tags, _RUN_ID: log.run_id})
         self._models[version.version] = log.model
         return version
 
@@ -134,6 +134,48 @@ class Tracking:
                     f"model {self.name} version {version} can't be loaded from {self.uri}: {error}"
                 ) from error
         return self._models[version]
+
+    def files(self, version: str) -> Path:
+        """A local folder with a version's Spark model as it was saved; fetched where the store is elsewhere. Raises
+        PerdureError when there is no such version."""
+        import mlflow.artifacts
+
+        self.describe(version)
+        source = str(self._client.get_model_version(self.name, version).source)
+        with _quiet():
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{source}/sparkml"))
+
+    def artifacts(self, version: str) -> Path:
+        """A local folder with all that a version's run keeps; fetched where the store is elsewhere."""
+        import mlflow.artifacts
+
+        self.describe(version)
+        run = str(self._client.get_model_version(self.name, version).run_id)
+        with _quiet():
+            uri = self._client.get_run(run).info.artifact_uri
+            return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+
+    def bring(self, run_id: str, name: str, folder: Path, tags: Mapping[str, str],
+              metrics: Mapping[str, float]) -> ModelVersion:
+        """Registers a model that was trained elsewhere, from a folder with its run's files (the model in `model`);
+        the same run id again answers with what is there."""
+        found = self.find(run_id)
+        if found is not None:
+            return found
+        with _quiet():
+            self._remove_unfinished(run_id)
+            run = self._create_run(name, {**tags, _RUN_ID: run_id})
+            self._log(run, {}, metrics)
+            self._client.log_artifacts(run, str(folder))
+            self._client.set_terminated(run)
+            return self._register(run, {**tags, _RUN_ID: run_id})
+
+    def log_texts(self, version: str, texts: Mapping[str, str]) -> None:
+        """Adds files to the run of a version: name to content."""
+        run = str(self._client.get_model_version(self.name, version).run_id)
+        with _quiet():
+            for name, text in texts.items():
+                self._client.log_text(run, text, name)
 
     def describe(self, version: str) -> dict[str, str]:
         """The tags of a version. Raises PerdureError when there is no such version."""
@@ -226,7 +268,7 @@ class Tracking:
                 self._client.log_artifacts(run, f"{folder}/model", "model")
         self._client.set_terminated(run, "RUNNING")
 
-    def _register(self, run: str, log: TrainingLog) -> ModelVersion:
+    def _register(self, run: str, tags: Mapping[str, str]) -> ModelVersion:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -235,8 +277,7 @@ class Tracking:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{self._client.get_run(run).info.artifact_uri}/model"
-        tags = {**log.tags, _RUN_ID: log.run_id}
-        version = self._client.create_model_version(self.name, source, run, tags=tags)
+        version = self._client.create_model_version(self.name, source, run, tags=dict(tags))
         return ModelVersion(str(version.version), run, source)
 
     def _remove_unfinished(self, run_id: str) -> None:

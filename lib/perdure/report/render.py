@@ -11,7 +11,9 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from . import charts, words
+from . import charts, sketch, words
+from .card import CardFacts, day
+from .card import build as build_card
 from .data import ReportData
 from .performance import CHARTS
 from .view import View, build
@@ -29,6 +31,24 @@ def render(data: ReportData) -> str:
 def to_markdown(data: ReportData) -> str:
     """The page's content as Markdown: tables instead of charts."""
     text = _environment().get_template("report.md.j2").render(view=build(data))
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def card(facts: CardFacts) -> str:
+    """A model card as HTML, in the report's looks: no script, no request to anywhere."""
+    view = build_card(facts)
+    style = Markup(_text("style.css") + _text("card.css"))
+    drawn = {
+        "calibration": sketch.calibration(view.calibration) if view.calibration else "",
+        "curves": [sketch.curve(each["points"], view.curve_bounds, binary=view.binary) if each["kind"] == "number"
+                   else "" for each in view.curves],
+    }  # fmt: skip
+    return _environment().get_template("card.html.j2").render(view=view, style=style, drawn=drawn)
+
+
+def card_markdown(facts: CardFacts) -> str:
+    """A model card as Markdown: tables instead of drawings."""
+    text = _environment().get_template("card.md.j2").render(view=build_card(facts))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -78,6 +98,7 @@ def _environment() -> jinja2.Environment:
         share=words.share,
         duration=words.duration,
         moment=words.moment,
+        day=day,
         word=words.title,
         md=_markdown,
         label=words.period,

@@ -88,11 +88,19 @@ _OUTSIDE = (
     "cli_operate.py",
     "cli_serve.py",
     "bundle.py",
+    "cli_trust.py",
     "ipynb.py",
     "notebook.py",
     "init.py",
     "init/",
     "run/history.py",
+    "run/lineage.py",
+    "run/audit.py",
+    "run/audit_view.py",
+    "run/explain_view.py",
+    "run/cards.py",
+    "run/erase.py",
+    "run/promote.py",
     "run/progress.py",
     "run/gather.py",
     "run/reproduce.py",
@@ -101,6 +109,7 @@ _OUTSIDE = (
     "run/owed.py",
     "run/standing.py",
     "core/schedule.py",
+    "core/chain.py",
 )
 
 

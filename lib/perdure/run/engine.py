@@ -77,8 +77,7 @@ def execute(context: Context, plan: Plan, *, rerun: bool = False) -> Outcome:
         facts = {"error": f"{type(error).__name__}: {error}"[:2000]}
         failed = _record(context, plan, run_id, "failed", producers)
         failed = replace(failed, started_at=started_at, seconds=round(time.monotonic() - began, 3), facts=facts)
-        context.ledger.append(failed)
-        context.progress.ended(failed)
+        context.progress.ended(context.ledger.append(failed))
         raise
     record = replace(
         _record(context, plan, run_id, "done", producers),
@@ -90,8 +89,7 @@ def execute(context: Context, plan: Plan, *, rerun: bool = False) -> Outcome:
         status="refused" if result.gate is not None and not result.gate.passed else "done",
         seconds=round(time.monotonic() - began, 3),
     )
-    context.ledger.append(record)
-    return Outcome(record, known=False, value=result.value)
+    return Outcome(context.ledger.append(record), known=False, value=result.value)
 
 
 def execute_all(context: Context, plans: Sequence[Plan], *, rerun: bool = False) -> list[Outcome]:

@@ -12,7 +12,7 @@ from perdure.core.errors import DataGateRefused, EnvironmentMismatch, PerdureErr
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 
-from . import alerting, blessing, deciding, plans
+from . import alerting, blessing, cards, deciding, plans
 from . import rollout as rollouts
 from .champion import Champion, challenger_at, champion_at
 from .context import Context
@@ -81,7 +81,18 @@ class Session:
             return None
         challenger = challenger_at(self.context.ledger, interval.start)
         note = f"champion v{champion.version}" + (f"; {challenger.sentence}" if challenger else "")
-        return self._one(plans.score(self.context, interval, champion, challenger), note)
+        record = self._one(plans.score(self.context, interval, champion, challenger), note)
+        if self.context.pipeline.explain.reasons:
+            self.explain(interval)
+        return record
+
+    def explain(self, interval: Interval, top: int | None = None) -> RunRecord | None:
+        """Each prediction's `top` reasons (default: as many as the pipeline says, or 3)."""
+        champion = self._champion(interval, "explain")
+        if champion is None:
+            return None
+        top = top or self.context.pipeline.explain.reasons or 3
+        return self._one(plans.explain(self.context, interval, champion, top), f"champion v{champion.version}")
 
     def monitor(self, interval: Interval) -> RunRecord | None:
         """Profiles and drift of the interval, its realised performance, and the previous one's restated."""
@@ -126,8 +137,10 @@ class Session:
     def deploy(self, interval: Interval) -> RunRecord:
         """The interval's candidate into service, or its refusal put on record."""
         trained, evaluated = self._needed("train", interval), self._needed("evaluate", interval)
-        plan = deciding.deploy(self.context, interval, trained, evaluated)
-        return self._told(execute(self.context, plan, rerun=self.rerun))
+        outcome = execute(self.context, deciding.deploy(self.context, interval, trained, evaluated), rerun=self.rerun)
+        if not outcome.known and not self.context.dry_run:
+            cards.log(self.context, str(outcome.record.facts["model_version"]))
+        return self._told(outcome)
 
     def recheck(self, interval: Interval) -> RunRecord | None:
         """The versions that serve an interval, checked where this session runs, and blessed if that goes well. Raises

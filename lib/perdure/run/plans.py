@@ -318,6 +318,25 @@ def score(context: Context, interval: Interval, champion: Champion, challenger: 
     return Plan("score", interval, _model_config(pipeline), call, reads=(wish,), identity=identity)
 
 
+def explain(context: Context, interval: Interval, champion: Champion, top: int) -> Plan:
+    """The reasons for an interval's predictions, by the version that served then, into `reasons`."""
+    pipeline = context.pipeline
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.explain import explain as step
+
+        from .explaining import explainer_of
+
+        model = context.tracking.load(champion.version)
+        told = explainer_of(context, champion.version, champion.train.facts.get("explanation"))
+        return step(inputs["features"], model=model, explainer=told, version=champion.version, top=top,
+                    pipeline=pipeline)  # fmt: skip
+
+    wish = Read("features", pipeline.features.event_time, interval.start, interval.end)
+    config = {**_model_config(pipeline), "reasons": top}
+    return Plan("explain", interval, config, call, reads=(wish,), identity=champion.train.run_id)
+
+
 def performance(context: Context, interval: Interval, known_at: Interval) -> Plan:
     """Expected performance of an interval's predictions, and realised by the labels known at the end of `known_at`."""
     pipeline = context.pipeline

@@ -12,7 +12,7 @@ from perdure.core.protocols import StepResult, Write
 from perdure.core.record import JSON, fingerprint
 from perdure.io.tracking import TrainingLog, TrialLog
 
-from . import serving
+from . import explaining, serving
 from .context import Context, code_version
 
 
@@ -22,9 +22,10 @@ def finish_training(
     """Registers the model once a run id and gives its version, with the reference profile's rows to write."""
     from perdure.steps.reference import reference
 
+    trained = result.value
     with ThreadPoolExecutor(1) as beside:  # storing a model waits for files, profiling its rows for processors
         stored = beside.submit(context.tracking.log_training, _log(context, interval, result, run_id))
-        profiled = reference(result.value.rows, pipeline=context.pipeline)
+        profiled = reference(trained.rows, pipeline=context.pipeline)
         version = stored.result()
     facts = {
         "model_version": version.version,
@@ -32,6 +33,7 @@ def finish_training(
         "location": version.location,
         "serving": json.loads(context.tracking.read(version.location, serving.FACTS)),
         **profiled.facts,
+        "explanation": explaining.summary(context, trained, version.version),
     }
     return facts, profiled.writes
 

@@ -55,6 +55,7 @@ class TrainedModel:
     until: datetime
     training: DataFrame
     holdout: DataFrame
+    cut: datetime
 
     @property
     def rows(self) -> DataFrame:
@@ -108,7 +109,7 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         leans = fitted.importance(last, data.preparation.slots(encoding), _vectors(data.vectors, encoding))
         model = fitted.assemble(data.preparation, training, encoding, last)
     value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.count,
-                         since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut))
+                         since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut), cut)
     return StepResult(facts=_facts(value, winner, leans, fitted.sizes(last), cut), value=value)
 
 
