@@ -33,6 +33,15 @@ def shares(reference: ColumnProfile, current: ColumnProfile) -> tuple[Floats, Fl
     return None if found is None else (found[0] / found[0].sum(), found[1] / found[1].sum())
 
 
+def floored(reference: ColumnProfile, current: ColumnProfile) -> tuple[Floats, Floats] | None:
+    """`shares` with empty cells as `FLOOR`: fit for logarithms."""
+    found = shares(reference, current)
+    if found is None:
+        return None
+    ours, theirs = (np.where(side == 0, FLOOR, side) for side in found)
+    return ours, theirs
+
+
 def histograms(reference: ColumnProfile, current: ColumnProfile) -> tuple[Histogram, Histogram] | None:
     """Both histograms, None where one is empty. Raises ValueError where their edges differ."""
     ours, theirs = reference.need(Histogram), current.need(Histogram)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ._cells import FLOOR, shares
+from ._cells import floored
 
 if TYPE_CHECKING:
     from perdure.profile.profile import ColumnProfile
@@ -26,7 +24,7 @@ def statistic(reference: ColumnProfile, current: ColumnProfile) -> float | None:
     """From 0 (the same) without bound; None where a side has no values."""
     from scipy.stats import entropy
 
-    found = shares(reference, current)
+    found = floored(reference, current)
     if found is None:
         return None
-    return float(entropy(*(np.where(side == 0, FLOOR, side) for side in found)))
+    return float(entropy(*found))

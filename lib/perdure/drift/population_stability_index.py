@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._cells import FLOOR, shares
+from ._cells import floored
 
 if TYPE_CHECKING:
     from perdure.profile.profile import ColumnProfile
@@ -23,8 +23,8 @@ applies_to = frozenset({"numeric", "categorical"})
 
 def statistic(reference: ColumnProfile, current: ColumnProfile) -> float | None:
     """From 0 (the same) without bound; None where a side has no values."""
-    found = shares(reference, current)
+    found = floored(reference, current)
     if found is None:
         return None
-    ours, theirs = (np.where(side == 0, FLOOR, side) for side in found)
+    ours, theirs = found
     return float(((theirs - ours) * np.log(theirs / ours)).sum())
