@@ -121,8 +121,10 @@ def _standing(facts: CardFacts) -> tuple[str, str, str]:
     since = day(decided["effective_from"])
     if decided["decision"] == "promote":
         return "good", "Passed", f"Champion from {since} on: {decided['reason']}."
-    if decided["decision"] == "import":
-        return "good", "Brought here", f"{decided['reason']}."
+    if decided["decision"] in ("restore", "pin"):
+        return "good", "Champion by hand", f"Champion from {since} on: {decided['reason']}."
+    if decided["decision"] == "challenge":
+        return "watch", "Challenger", f"From {since} on: {decided['reason']}."
     return "bad", "Refused", f"It was not taken into service on {since}: {decided['reason']}."
 
 
