@@ -38,7 +38,7 @@ def facts() -> CardFacts:
         "calibration": {"candidate": calibration}, "fairness": {},
     }  # fmt: skip
     leans = {
-        "rows": 1000, "unit": "logit", "base": -1.0, "importance": {"weight": 0.5, "town": 0.2, "unused": 0.0},
+        "rows": 1000, "unit": "logit", "base": -1.0, "importance": {"town": 0.2, "unused": 0.0, "weight": 0.5},
         "direction": {"weight": 0.9, "town": None, "unused": None},
         "permutation": {"weight": {"value": 0.05, "error": 0.002}, "town": {"value": 0.01, "error": 0.001}},
         "dependence": [

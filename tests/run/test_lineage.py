@@ -51,7 +51,8 @@ def records() -> list[RunRecord]:
         if n == 2:
             found += [
                 run("train", n, inputs=(wish("features", 2, 1, 3),), facts={"model_version": "1", "rows": 20}),
-                run("deploy", n, facts={"model_version": "1", "decision": "promote", "effective_from": month(3)}),
+                run("deploy", n, facts={"model_version": "1", "decision": "promote", "effective_from": month(3),
+                                        "evaluate_run": "e"}),
             ]
     found.append(run("score", 3, inputs=(wish("features", 3, 3, 4),), facts={"model_version": "1"},
                      outputs=out("predictions", 1, 3)))  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from perdure import cli_trust
@@ -16,15 +15,14 @@ from perdure.run.context import Context
 from perdure.run.lineage import Lineage
 
 
-def look(context: Context, file: str) -> dict[str, Any]:
+def look(context: Context) -> dict[str, Any]:
     """Questions that change nothing but the table of reasons."""
     key, found = context.pipeline.features.key, {}
     row = context.tables.read(Read("predictions")).orderBy(key).limit(1).collect()[0]
     found["verify"] = audit.verify(context)
     found["prediction"] = audit.prediction(context, row[key])
     audit_view.show_prediction(found["prediction"])
-    name = sorted(Path(file).parents[1].glob(".data/landing/buoy/readings/*.jsonl"))[0].name
-    found["source"] = audit.file(context, f"readings/{name}")
+    found["source"] = audit.file(context, "readings/2016-06-15.jsonl")
     audit_view.show_file(found["source"])
     label = explain_view.explained(context, None, 2, None)["interval"]
     mine = context.tables.read(Read("reasons")).where(f"_interval = '{label}'").select(key).limit(1).collect()[0][0]
@@ -87,7 +85,7 @@ def command(name: str, *arguments: str) -> None:
 def main(file: str) -> None:
     """The questions, in an order that leaves each something to find."""
     with opened(file, None, as_json=True) as context:
-        found = {**look(context, file), **move(context, file), **remove(context)}
+        found = {**look(context), **move(context, file), **remove(context)}
     command("card", file, "2", "--json")
     command("explain", file, "--top", "2")
     command("promote", file, "1", "--to", "other", "--json")

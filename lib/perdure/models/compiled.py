@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.core.errors import PerdureError
 from perdure.core.identifiers import quoted
 
+from .trees import nodes
+
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
     from pyspark.sql import Column, DataFrame
@@ -91,7 +93,8 @@ def compiled(model: PipelineModel, saved: str) -> Compiled:
     statement, categories, names = _prepared(preparation)
     kind = type(last).__name__
     if kind in _TREES:
-        value, answer, trees = _ensemble(last, _nodes(last, saved), names, categories)
+        (folder,) = Path(saved, "stages").glob(f"*_{last.uid}")
+        value, answer, trees = _ensemble(last, nodes(folder), names, categories)
         return Compiled(statement, categories, value, answer, trees)
     if kind in _LINEAR:
         return Compiled(statement, categories, _linear(last, names, categories),
@@ -199,17 +202,6 @@ def _condition(split: Any, names: list[str], categories: Sequence[Category]) -> 
         others = set(range(_BITS)) - chosen
         return f"(_bit_{place} & {sum(1 << each for each in others)}L) = 0L"
     return f"(_bit_{place} & {sum(1 << each for each in chosen)}L) != 0L"
-
-
-def _nodes(model: Any, saved: str) -> list[dict[int, Any]]:
-    """Each tree's nodes by their number, from the model's saved form."""
-    from pyarrow import parquet
-
-    (folder,) = Path(saved, "stages").glob(f"*_{model.uid}/data")
-    trees: dict[int, dict[int, Any]] = {}
-    for row in parquet.read_table(folder, partitioning=None).to_pylist():
-        trees.setdefault(row["treeID"], {})[row["nodeData"]["id"]] = row["nodeData"]
-    return [trees[number] for number in sorted(trees)]
 
 
 def _number(value: float) -> str:

@@ -60,22 +60,27 @@ def kind(model: Any) -> str | None:
     return _KINDS.get(type(model).__name__)
 
 
+def nodes(folder: str | Path) -> list[dict[int, dict[str, Any]]]:
+    """Each tree's nodes by their number, as MLlib saved them in `folder` (`.../stages/3_GBTClassifier_ab12`)."""
+    from pyarrow import parquet
+
+    found: dict[int, dict[int, dict[str, Any]]] = {}
+    for row in parquet.read_table(Path(folder, "data"), partitioning=None).to_pylist():
+        node = row.get("nodeData") or row
+        found.setdefault(row.get("treeID") or 0, {})[node["id"]] = node
+    return [found[number] for number in sorted(found)]
+
+
 def read(model: Any, folder: str | Path) -> list[Tree]:
-    """The trees of a fitted model from `folder`, where it was saved (`.../stages/3_GBTClassifier_ab12`).
+    """The trees of a fitted model from `folder`, where it was saved.
 
     Raises PerdureError for trees of more than two classes, and for splits on more than 64 categories."""
-    import pyarrow.dataset as ds
-
-    rows = ds.dataset(str(Path(folder) / "data"), format="parquet", exclude_invalid_files=True).to_table().to_pylist()
-    nodes: dict[int, dict[int, Mapping[str, Any]]] = {}
-    for row in rows:
-        node = row.get("nodeData") or row
-        nodes.setdefault(row.get("treeID") or 0, {})[node["id"]] = node
+    stored = nodes(folder)
     weights = list(getattr(model, "treeWeights", [1.0]))
     name = type(model).__name__
-    share = 1.0 / len(nodes) if name.startswith("RandomForest") else None
-    return [_tree(nodes[number], weights[number] if share is None else share, votes=kind(model) == "votes")
-            for number in sorted(nodes)]  # fmt: skip
+    share = 1.0 / len(stored) if name.startswith("RandomForest") else None
+    return [_tree(tree, weight if share is None else share, votes=kind(model) == "votes")
+            for tree, weight in zip(stored, weights, strict=True)]
 
 
 def _tree(nodes: Mapping[int, Mapping[str, Any]], weight: float, *, votes: bool) -> Tree:

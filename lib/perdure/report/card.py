@@ -121,8 +121,10 @@ def _standing(facts: CardFacts) -> tuple[str, str, str]:
     since = day(decided["effective_from"])
     if decided["decision"] == "promote":
         return "good", "Passed", f"Champion from {since} on: {decided['reason']}."
-    if decided["decision"] == "import":
-        return "good", "Brought here", f"{decided['reason']}."
+    if decided["decision"] in ("restore", "pin"):
+        return "good", "Champion by hand", f"Champion from {since} on: {decided['reason']}."
+    if decided["decision"] == "challenge":
+        return "watch", "Challenger", f"From {since} on: {decided['reason']}."
     return "bad", "Refused", f"It was not taken into service on {since}: {decided['reason']}."
 
 
@@ -133,7 +135,7 @@ def _answers(facts: CardFacts, slices: Sequence[SliceRow]) -> tuple[tuple[str, s
         good = f"{_capital(words.title(facts.metric))} {figure(found['value'])}"
         good += f" (95% range {figure(found['low'])} to {figure(found['high'])})" if found["low"] is not None else ""
         good += f" on {facts.judged['rows']:,} rows it never learnt from."
-    top = list(facts.leans.get("importance", {}))[:3]
+    top = [name for name, size in largest(facts.leans.get("importance") or {}) if size > 0][:3]
     leans = f"Mostly on {listed(top)}." if top else facts.leans.get("why_not", "Not examined.")
     worse = [f"{row.key} {row.value}" for row in slices if row.worse][:3]
     careful = f"It is clearly worse for {listed(worse)}." if worse else "No part of the rows stands out as worse."
@@ -197,11 +199,16 @@ def _slices(facts: CardFacts) -> list[SliceRow]:
 
 
 def _leans(leans: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    found = leans.get("importance") or {}
-    most = max(found.values(), default=0) or 1
+    found = largest(leans.get("importance") or {})
+    most = max((size for _, size in found), default=0) or 1
     return tuple({"name": name, "size": size, "share": size / most, "direction": leans["direction"].get(name),
                   **{f"rise_{key}": value for key, value in (leans["permutation"].get(name) or {}).items()}}
-                 for name, size in list(found.items())[:FEATURES] if size > 0)  # fmt: skip
+                 for name, size in found[:FEATURES] if size > 0)  # fmt: skip
+
+
+def largest(sizes: Mapping[str, float]) -> list[tuple[str, float]]:
+    """By falling size, then by name; records keep their keys in another order."""
+    return sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _limits(facts: CardFacts, slices: Sequence[SliceRow]) -> list[str]:

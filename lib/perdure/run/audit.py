@@ -93,7 +93,7 @@ def model(lineage: Lineage, version: str, moment: str = "9999") -> dict[str, JSO
     if judged:
         found["evaluation"] = evaluation(judged)
     if deployed:
-        told = ("decision", "reason", "effective_from", "previous_version")
+        told = ("decision", "reason", "effective_from", "previous_version", "blessing")
         found["decision"] = {**_run(deployed), **{name: deployed.facts.get(name) for name in told}}
     return found
 

@@ -112,13 +112,6 @@ def _outcome(context: Context, interval: Interval, trained: RunRecord, evaluated
     }
 
 
-def in_service(context: Context, facts: Mapping[str, Any], evaluated: RunRecord) -> tuple[Write, ...]:
-    """The rows that put a version into service on record: the decision, and the alias with its evidence."""
-    evidence = evaluated.gate.to_dict() if evaluated.gate else {}
-    return (decision_row(context, "deploy", facts, facts["model_version"]),
-            alias_row(context, CHAMPION, facts, evidence))
-
-
 def decision_row(context: Context, kind: str, facts: Mapping[str, Any], version: str | None) -> Write:
     """A row for `decisions`; all facts are its evidence."""
     row = (
@@ -151,4 +144,4 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-__all__ = ["CHAMPION", "Decision", "champion_at", "deploy", "gather_evidence", "in_service", "retrain"]
+__all__ = ["Decision", "deploy", "gather_evidence", "retrain"]

@@ -12,6 +12,7 @@ from perdure.core.errors import PerdureError, UsageError
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import JSON
+from perdure.report.card import largest
 
 from .audit_view import console
 from .context import Context
@@ -63,7 +64,7 @@ def show(found: Mapping[str, Any]) -> None:
         table.add_column("feature")
         for name in (f"mean |SHAP| ({summary['unit']})", "goes with its value", "loss rises when shuffled by"):
             table.add_column(name, justify="right")
-        for name, size in summary["importance"].items():
+        for name, size in largest(summary["importance"]):
             turn, rise = summary["direction"].get(name), summary["permutation"].get(name)
             table.add_row(escape(name), f"{size:.4f}", "" if turn is None else f"{turn:+.2f}",
                           f"{rise['value']:.4f} ± {1.96 * rise['error']:.4f}" if rise else "")  # fmt: skip

@@ -137,7 +137,8 @@ class Session:
     def deploy(self, interval: Interval) -> RunRecord:
         """The interval's candidate into service, or its refusal put on record."""
         trained, evaluated = self._needed("train", interval), self._needed("evaluate", interval)
-        outcome = execute(self.context, deciding.deploy(self.context, interval, trained, evaluated), rerun=self.rerun)
+        plan = deciding.deploy(self.context, interval, trained, evaluated)
+        outcome = execute(self.context, plan, rerun=self.rerun)
         if not outcome.known and not self.context.dry_run:
             cards.log(self.context, str(outcome.record.facts["model_version"]))
         return self._told(outcome)

@@ -46,9 +46,9 @@ class Lineage:
         return self._last("train", version) or self._last("promote", version)
 
     def deployment(self, version: str, before: str = "9999") -> RunRecord | None:
-        """The newest decision on a version that was in effect at an ISO time: serving or refused."""
-        found = [record for record in self._of("deploy", version)
-                 if str(record.facts.get("effective_from", "")) <= before]  # fmt: skip
+        """The newest decision on a version that was in effect at an ISO time: serving, in a rollout, or refused."""
+        found = [record for step in ("deploy", "rollout") for record in self._of(step, version)
+                 if str(record.facts.get("effective_from", "")) <= before and record.facts.get("evaluate_run")]
         return found[-1] if found else None
 
     def evaluation(self, version: str) -> RunRecord | None:

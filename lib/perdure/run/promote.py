@@ -24,7 +24,7 @@ from perdure.core.record import JSON, RunRecord
 
 from . import audit, blessing, deciding
 from .champion import champion_at, changes
-from .context import Context, who
+from .context import Context
 from .engine import Inputs, Plan, execute
 from .lineage import Lineage
 
@@ -35,7 +35,8 @@ _FILES = "pipeline"
 def promote(source: Context, goal: Context, version: str, reason: str = "", *, force: bool = False) -> dict[str, JSON]:
     """Brings a version of `source` to `goal`'s registry, where it becomes champion from when it did at the source (or
     would have) on; once: again it answers with what is there. Raises UsageError for one target twice or an unknown
-    version, ModelGateRefused for one that didn't pass its gate unless `force`d, PerdureError where files differ."""
+    version, ModelGateRefused for one that didn't pass its gate unless `force`d, PerdureError where files differ,
+    EnvironmentMismatch where its golden rows don't come out as at the training."""
     if source.pipeline.place == goal.pipeline.place:
         raise UsageError(f"target {goal.pipeline.target} is where the version is; --to names another")
     lineage = Lineage(source.ledger.records)
@@ -124,27 +125,35 @@ def _check(goal: Context, version: str, files: Mapping[str, str]) -> None:
 
 
 def _serve(goal: Context, records: tuple[RunRecord, RunRecord], interval: Interval, version: str, reason: str) -> Plan:
+    """The deployment: checked on its golden rows in the goal's environment, then champion."""
     brought, judged = records
-    facts: dict[str, Any] = {"decision": "promote", "reason": reason, "model_version": version,
-             "effective_from": interval.end.isoformat(), "train_run": brought.run_id, "evaluate_run": judged.run_id,
-             "imported_from": brought.facts["imported"]["target"]}  # fmt: skip
+    mode = goal.pipeline.gate.environment
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         before = champion_at(goal.ledger, interval.start)
-        full = {**facts, "previous_version": before.version if before else None, "challenger": None}
-        if goal.pipeline.gate.environment != "off":
-            checked, full["blessing"] = blessing.check(goal, brought)
+        facts: dict[str, Any] = {
+            "decision": "promote", "reason": reason, "model_version": version, "challenger": None,
+            "effective_from": interval.end.isoformat(), "train_run": brought.run_id, "evaluate_run": judged.run_id,
+            "previous_version": before.version if before else None,
+            "imported_from": brought.facts["imported"]["target"]}  # fmt: skip
+        checked = None
+        if mode != "off":
+            checked, facts["blessing"] = blessing.check(goal, brought)
             if not checked.passed:
-                raise EnvironmentMismatch(f"v{version} can't score where it was brought: {blessing.said(checked)}")
-        return StepResult(deciding.in_service(goal, full, judged), full)
+                raise EnvironmentMismatch(f"v{version} can't score on {goal.pipeline.target}: {blessing.said(checked)}")
+        evidence = judged.gate.to_dict() if judged.gate else {}
+        writes = (deciding.decision_row(goal, "deploy", facts, version),
+                  deciding.alias_row(goal, deciding.CHAMPION, facts, evidence))  # fmt: skip
+        return StepResult(writes, facts, checked)
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
         last = max((since for since, _ in changes(goal.ledger)), default=interval.end)
         if last <= interval.end:
             goal.tracking.set_alias(deciding.CHAMPION, version)
-        return {"by": who()}, ()
+        return {}, ()
 
-    return Plan("deploy", interval, None, call, identity=[brought.run_id, judged.run_id], finish=finish)
+    identity = [brought.run_id, judged.run_id]
+    return Plan("deploy", interval, {"environment": mode}, call, identity=identity, finish=finish)
 
 
 def _digest(file: Path) -> str:

@@ -22,10 +22,10 @@ def finish_training(
     """Registers the model once a run id and gives its version, with the reference profile's rows to write."""
     from perdure.steps.reference import reference
 
-    trained = result.value
     with ThreadPoolExecutor(1) as beside:  # storing a model waits for files, profiling its rows for processors
         stored = beside.submit(context.tracking.log_training, _log(context, interval, result, run_id))
-        profiled = reference(trained.rows, pipeline=context.pipeline)
+        explained = beside.submit(lambda: explaining.summary(context, result.value, stored.result().version))
+        profiled = reference(result.value.rows, pipeline=context.pipeline)
         version = stored.result()
     facts = {
         "model_version": version.version,
@@ -33,7 +33,7 @@ def finish_training(
         "location": version.location,
         "serving": json.loads(context.tracking.read(version.location, serving.FACTS)),
         **profiled.facts,
-        "explanation": explaining.summary(context, trained, version.version),
+        "explanation": explained.result(),
     }
     return facts, profiled.writes
 
