@@ -130,7 +130,7 @@ def test_the_compiled_form_scores_and_says_so(opened: Opened) -> None:
         assert trained.facts["serving"]["form"] == "compiled SQL"
         assert trained.facts["serving"]["golden_rows"] > 300
         assert the(context, "score", 3).facts["scored_by"] == "compiled SQL"
-        model, _ = serving.scorer(context, trained)
+        model, _ = serving.scorer(context, trained.facts)
         assert isinstance(model, Compiled)
 
 
