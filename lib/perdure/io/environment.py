@@ -31,7 +31,8 @@ def describe(spark: SparkSession, packages: Iterable[str]) -> dict[str, str]:
     return {
         "spark": spark.version, "scala": scala, "java": java, "python": platform.python_version(),
         **{f"package {name}": package(name) for name in packages},
-        **{name: str(spark.conf.get(key, None)) for name, key in SETTINGS.items()},
+        # Without a default of ours, a setting that nobody set answers with Spark's own.
+        **{name: str(spark.conf.get(key)) for name, key in SETTINGS.items()},
         **_cluster(spark),
     }
 
