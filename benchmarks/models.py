@@ -7,7 +7,8 @@ family learns from a tenth of a million of them. Every variant reads the same co
 and two names to a Delta table: the scan a hash of the features, MLlib its prediction and the probability of class 1 as
 everyone writes it (`transform`, then `vector_to_array`), ours the score step with the compiled form. Every round runs
 every variant once, in turn; the first round warms up and is left out of the medians. Before that both forms are
-compared on all rows, and what each needs before it can score is measured once: MLlib loaded, the compiled form read.
+compared on all rows, and what is done once is measured: golden rows answered and checked, MLlib loaded, the compiled
+form read.
 Wall seconds mean something on an idle machine only: the load is printed.
 """
 
@@ -27,14 +28,14 @@ from perdure.core.config import Pipeline
 from perdure.io import session
 from perdure.models import fitted, prepare
 from perdure.models.compiled import Compiled, compiled
-from perdure.models.golden import agreement
+from perdure.models.golden import agreement, answered, choose
 from perdure.steps.score import Scorer, score
 from perdure.testing.spark import count_jobs
 from quality import cpu_seconds, landed, measured
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 TRAINING = 100_000
 FEATURES = ("month", "day", "dep_time", "sched_dep_time", "dep_delay", "sched_arr_time", "carrier", "flight", "tailnum",
@@ -90,11 +91,17 @@ def variants(rows: DataFrame, model: PipelineModel, short: Compiled, folder: Pat
     return {"scan and write": scan, "MLlib": mllib, "ours": ours}
 
 
-def readiness(spark: SparkSession, folder: Path) -> None:
-    """What it costs until the first row can be scored: a stored model loaded, a compiled one read."""
+def once(rows: DataFrame, model: PipelineModel, short: Compiled, folder: Path) -> None:
+    """What is done once: at a training (golden rows), at a deploy (they are checked), and before the first row can be
+    scored (a stored model loaded, a compiled one read)."""
     from pyspark.ml import PipelineModel
 
+    spark, columns = rows.sparkSession, prepare.usable(rows.select(*FEATURES).schema, ())
+    golden = choose(rows.where("scheduled_at < '2013-02-01'"), columns, KEYS[0], "binary")
+    told, _ = answered(golden, model, None, spark)
     ways: dict[str, Callable[[], Any]] = {
+        "golden, answered": lambda: answered(golden, model, short, spark),
+        "golden, checked": lambda: told.check(short, spark, copies=20),
         "loading MLlib": lambda: PipelineModel.load(f"{folder}/model"),
         "reading compiled": lambda: Compiled.from_json((folder / "compiled.json").read_text()),
     }
@@ -144,7 +151,7 @@ def main() -> None:
             both = agreement(model, short, rows, "binary")
             sys.stdout.write(f"  equal on {both.rows:,} rows: {both.equal} ({both.different} classes differ, largest "
                              f"difference {both.largest:.2g})\n")
-            readiness(spark, folder)
+            once(rows, model, short, folder)
             report(measured(spark, variants(rows, model, short, folder), wish.rounds))
         spark.stop()
 

@@ -71,6 +71,14 @@ def test_a_difference_is_seen(spark: SparkSession, tmp_path: Path) -> None:
     assert not agreement(good, good, rows.limit(0), "binary").equal
 
 
+def test_the_model_is_not_part_of_whole_stage_code(spark: SparkSession, tmp_path: Path) -> None:
+    model, rows = families.fit(spark, "gbt", "binary")
+    short = in_sql(model, tmp_path)
+    plan = short.predict(rows)._jdf.queryExecution().executedPlan().toString().splitlines()
+    (line,) = [line for line in plan if "_raw_answer#" in line and "transform(array(" in line]
+    assert "*(" not in line.split("Project")[0]
+
+
 def test_foreign_stages_are_not_compiled(spark: SparkSession, tmp_path: Path) -> None:
     from pyspark.ml import PipelineModel
 

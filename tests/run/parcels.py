@@ -1,4 +1,4 @@
-"""A pipeline of seven days whose second candidate is bad on purpose: the labels that it learnt from were upside down.
+"""A pipeline of six days whose second candidate is bad on purpose: the labels that it learnt from were upside down.
 
 Each day has 400 parcels, late if heavy or from town t2. Every candidate is trained on one day; the gate lets all pass.
 """
@@ -12,7 +12,7 @@ pipeline: parcels
 targets: {local: {storage: .data/parcels, tracking: "sqlite:///.data/mlflow.db", default: true}}
 interval: 1 day
 start: 2024-01-01
-end: 2024-01-08
+end: 2024-01-07
 sources:
   parcels:
     format: csv
@@ -29,7 +29,7 @@ rollout: {kind: canary, steps: [10, 50], bake: 1, worse_by: 0.25}
 monitor: {slices: [town]}
 retrain: {when: {any: [{age: 2 days}]}}
 """
-ROWS, DAYS = 400, 7
+ROWS, DAYS = 400, 6
 UPSIDE_DOWN = 2
 
 

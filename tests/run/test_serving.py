@@ -36,12 +36,13 @@ from .parcels import ROWS, project
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.long
 Opened = Callable[..., AbstractContextManager[Context]]
 
 
 @pytest.fixture(scope="module")
 def file(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The seven days, lived."""
+    """The six days, lived."""
     made = project(tmp_path_factory.mktemp("parcels"))
     pipeline = pipeline_file.load(str(made), None)
     with Context(pipeline, spark, Progress(silent=True), str(made)) as context:
@@ -78,7 +79,7 @@ def test_the_bad_challenger_leaves_and_the_good_one_takes_over(opened: Opened) -
     with opened() as context:
         said = [(r.interval[-2:], r.step, r.facts["decision"], r.facts["model_version"])
                 for r in context.ledger.records if r.step in ("deploy", "rollout")]
-        assert said[:6] == [
+        assert said == [
             ("02", "deploy", "promote", "1"),
             ("03", "deploy", "challenge", "2"),
             ("04", "rollout", "rollback", "2"),
@@ -90,8 +91,8 @@ def test_the_bad_challenger_leaves_and_the_good_one_takes_over(opened: Opened) -
         assert "v3 is being rolled out, serving 50 % of the keys" in the(context, "retrain", 5).facts["reason"]
         served = {n: [getattr(at(context.ledger, day(n)), "version", None) for at in (champion_at, challenger_at)]
                   for n in range(2, 8)}
-        assert served == {2: [None, None], 3: ["1", None], 4: ["1", "2"], 5: ["1", "3"], 6: ["1", "3"],
-                          7: ["3", served[7][1]]}
+        assert served == {2: [None, None], 3: ["1", None], 4: ["1", "2"], 5: ["1", "3"], 6: ["1", "3"], 7: ["3", None]}
+        assert "v3 has only now taken over" in the(context, "retrain", 6).facts["reason"]
         shares = {n: the(context, "score", n).facts.get("challenger_share") for n in (3, 4, 5, 6)}
         assert shares == {3: None, 4: 10, 5: 10, 6: 50}
 
@@ -118,7 +119,7 @@ def test_both_predictions_are_kept_and_apart(opened: Opened) -> None:
         watched = the(context, "monitor", 4).facts
         assert (watched["rows"], watched["model_version"]) == (ROWS, "1")
         aliases = context.tables.read(Read("alias_history")).orderBy("at").collect()
-        assert [(r["alias"], r["reason"].split(":")[0]) for r in aliases][:6] == [
+        assert [(r["alias"], r["reason"].split(":")[0]) for r in aliases] == [
             ("champion", "promote"), ("challenger", "challenge"), ("challenger", "rollback"),
             ("challenger", "challenge"), ("challenger", "advance"), ("champion", "promote")]
 
@@ -129,7 +130,7 @@ def test_the_compiled_form_scores_and_says_so(opened: Opened) -> None:
         assert trained.facts["serving"]["form"] == "compiled SQL"
         assert trained.facts["serving"]["golden_rows"] > 300
         assert the(context, "score", 3).facts["scored_by"] == "compiled SQL"
-        model, _ = serving.scorer(context, trained)
+        model, _ = serving.scorer(context, trained.facts)
         assert isinstance(model, Compiled)
 
 
@@ -154,7 +155,7 @@ def test_a_compiled_form_that_differs_is_not_used(
     assert "differs from MLlib" in facts["why"]
 
 
-def require(context: Context, number: int = 7) -> dict[str, Any]:
+def require(context: Context, number: int = 6) -> dict[str, Any]:
     champion = champion_at(context.ledger, day(number))
     assert champion is not None
     return blessing.require(context, champion.train, Interval.parse(f"2024-01-{number:02d}", context.pipeline.interval))
@@ -174,8 +175,8 @@ def test_another_session_is_refused_until_rechecked(
             assert refused.value.exit_code == 5
             (line,) = [line for line in str(refused.value).splitlines() if line.startswith(f"  {fact}")]
             assert line.split()[-2:] == [value, before]
-            assert "--interval 2024-01-07 --recheck" in str(refused.value)
-            Session(context).recheck(Interval.parse("2024-01-07", context.pipeline.interval))
+            assert "--interval 2024-01-06 --recheck" in str(refused.value)
+            Session(context).recheck(Interval.parse("2024-01-06", context.pipeline.interval))
             assert "blessed_by" in require(context)
         finally:
             spark.conf.set(setting, before)
@@ -191,7 +192,7 @@ def test_packages_and_libraries_and_java(
     with opened(environment_rules=EnvironmentRules(packages=("parcelnet",))) as context:
         with pytest.raises(EnvironmentMismatch, match=r"package parcelnet +1\.5\.2 +not there"):
             require(context)
-        Session(context).recheck(Interval.parse("2024-01-07", context.pipeline.interval))
+        Session(context).recheck(Interval.parse("2024-01-06", context.pipeline.interval))
         assert "blessed_by" in require(context)
         (told / "METADATA").write_text("Name: parcelnet\nVersion: 2.0.0\n")
         with pytest.raises(EnvironmentMismatch, match=r"package parcelnet +2\.0\.0 +1\.5\.2"):
@@ -203,7 +204,7 @@ def test_packages_and_libraries_and_java(
         with pytest.raises(EnvironmentMismatch, match=r"does not load: OSError: libparcelnet_fast\.so\.7"):
             require(context)
         with pytest.raises(EnvironmentMismatch, match=r"does not load"):  # a check can't bless it either
-            Session(context).recheck(Interval.parse("2024-01-07", context.pipeline.interval))
+            Session(context).recheck(Interval.parse("2024-01-06", context.pipeline.interval))
     here = environment.describe
     monkeypatch.setattr(environment, "describe", lambda *given: {**here(*given), "java": "11.0.2"})
     with opened() as context, pytest.raises(EnvironmentMismatch, match=r"java +11\.0\.2 +(17|2\d)"):
@@ -214,7 +215,8 @@ def test_dry_run_says_it_and_off_does_not_ask(opened: Opened, monkeypatch: pytes
     here = environment.describe
     monkeypatch.setattr(environment, "describe", lambda *given: {**here(*given), "spark": "5.0.0"})
     with opened(environment="dry_run") as context:
-        assert "spark: 5.0.0, checked with 4." in require(context)["environment_differences"][0]
+        told = require(context)["environment_differences"]
+        assert any(each.startswith("spark: 5.0.0, checked with 4.") for each in told), told
     with opened(environment="off") as context:
         assert require(context) == {}
 
@@ -222,7 +224,7 @@ def test_dry_run_says_it_and_off_does_not_ask(opened: Opened, monkeypatch: pytes
 def test_the_job_ends_with_5(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = environment.describe
     monkeypatch.setattr(environment, "describe", lambda *given: {**here(*given), "java": "11.0.2"})
-    done = CliRunner().invoke(cli.score, [str(file), "--interval", "2024-01-07", "--rerun"])
+    done = CliRunner().invoke(cli.score, [str(file), "--interval", "2024-01-06", "--rerun"])
     assert done.exit_code == 5, done.output
     assert "11.0.2" in done.output
     assert "jobs/deploy.py" in done.output
@@ -236,8 +238,8 @@ def test_changes_by_hand(file: Path, opened: Opened) -> None:
         return done.output
 
     with opened() as context:
-        last, before = standing.latest(context).end, champion_at(context.ledger, day(7))
-        assert before is not None
+        last = standing.latest(context).end
+        assert last == day(7)
         with pytest.raises(UsageError, match="never served"):
             Session(context).change(standing.latest(context), "pin", "99", "")
     assert json.loads(job("status", "--json"))["champion"] == "3"
@@ -245,11 +247,11 @@ def test_changes_by_hand(file: Path, opened: Opened) -> None:
     with opened() as context:
         assert standing.at(context, last)["champion"] == "1"
         assert standing.at(context, last)["pinned"]
-        assert standing.at(context, day(7))["champion"] == "3"
+        assert standing.at(context, day(6))["challenger"]["model_version"] == "3"
         change = json.loads(job("status", "--json"))["changes"][-1]
         assert (change["by_hand"], change["reason"], change["decision"]) == (True, "customers complained", "pin")
         assert "@" in change["who"]
-    assert "v1 is champion since 2024-01-08, pinned by hand" in job("status")
+    assert "v1 is champion since 2024-01-07, pinned by hand" in job("status")
     job("unpin")
     job("rollback")
     with opened() as context:

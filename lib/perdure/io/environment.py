@@ -6,6 +6,7 @@ import importlib
 import platform
 import re
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,13 @@ _TASKS = 4
 
 def describe(spark: SparkSession, packages: Iterable[str]) -> dict[str, str]:
     """Fact name to text. Java and Scala are asked in Spark tasks, where rows are scored: several machines that don't
-    agree give several versions. One Spark job. `packages` are imported, since being installed isn't enough."""
+    agree give several versions. One Spark job, once a session. `packages` are imported: being installed isn't enough."""
     java, scala = _machines(spark)
     return {
         "spark": spark.version, "scala": scala, "java": java, "python": platform.python_version(),
         **{f"package {name}": package(name) for name in packages},
-        **{name: str(spark.conf.get(key, None)) for name, key in SETTINGS.items()},
+        # Without a default of ours, a setting that nobody set answers with Spark's own.
+        **{name: str(spark.conf.get(key)) for name, key in SETTINGS.items()},
         **_cluster(spark),
     }
 
@@ -53,6 +55,7 @@ def package(name: str) -> str:
     return version or str(getattr(module, "__version__", "of no version"))
 
 
+@cache
 def _machines(spark: SparkSession) -> tuple[str, str]:
     java = "java_method('java.lang.System', 'getProperty', 'java.version')"
     scala = "java_method('scala.util.Properties', 'versionNumberString')"

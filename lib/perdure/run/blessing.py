@@ -59,10 +59,10 @@ def check(context: Context, trained: RunRecord) -> tuple[GateResult, dict[str, J
 
 
 def _run(context: Context, trained: RunRecord, tolerance: float) -> tuple[str, bool, dict[str, JSON]]:
-    golden = golden_rows(context, trained)
+    golden = golden_rows(context, trained.facts)
     if golden is None:
         raise PerdureError("the version has no golden rows, since it was trained before there were any; train again")
-    model, form = scorer(context, trained, anew=True)
+    model, form = scorer(context, trained.facts, anew=True)
     began = time.monotonic()
     found = golden.check(model, context.spark, copies=_COPIES)
     seconds = time.monotonic() - began

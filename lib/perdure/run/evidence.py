@@ -14,7 +14,7 @@ from perdure.core.record import RunRecord
 from perdure.io.ledger import Ledger
 from perdure.policy.retrain import ChampionFacts, Evidence, Part
 
-from .champion import Champion, challenger_at, champion_at, pinned_at
+from .champion import Champion, challenger_at, champion_at, changes, pinned_at
 
 
 def gather_evidence(
@@ -78,11 +78,16 @@ def _one(
 
 
 def _held(ledger: Ledger, moment: datetime) -> str:
-    """What keeps a new candidate from serving: a rollout under way, or a pinned version; empty when nothing does."""
+    """What keeps a new candidate from serving: a pinned version, a rollout that goes on, or one that ended just now in
+    a promotion; empty when nothing does."""
     pinned, challenger = pinned_at(ledger, moment), challenger_at(ledger, moment)
     if pinned is not None:
         return f"v{pinned} is pinned by hand"
-    return challenger.sentence if challenger else ""
+    if challenger is not None:
+        return challenger.sentence
+    promoted = [record for since, record in changes(ledger)
+                if since == moment and record.step == "rollout" and record.facts["decision"] == "promote"]
+    return f"v{promoted[-1].facts['model_version']} has only now taken over" if promoted else ""
 
 
 def unusual_lines(records: Sequence[RunRecord]) -> tuple[str, ...]:

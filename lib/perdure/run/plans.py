@@ -268,11 +268,13 @@ def evaluate(context: Context, interval: Interval, trained: Any, champion: Champ
         from perdure.steps.evaluate import evaluate as step
         from perdure.steps.train import holdout
 
+        from .serving import scorer
+
         return step(
             holdout(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut),
             pipeline=pipeline,
-            candidate=context.tracking.load(str(trained.facts["model_version"])),
-            champion=context.tracking.load(champion.version) if champion else None,
+            candidate=scorer(context, trained.facts)[0],
+            champion=scorer(context, champion.train.facts)[0] if champion else None,
         )
 
     gate = plain(pipeline.gate)
@@ -307,7 +309,7 @@ def score(context: Context, interval: Interval, champion: Champion, challenger: 
         scorers = []
         for each in whole:
             more |= require(context, each.train, interval)
-            model, form = scorer(context, each.train)
+            model, form = scorer(context, each.train.facts)
             scorers.append(Scorer(model, each.version, each.share if isinstance(each, Challenger) else 0))
             more.setdefault("scored_by", form)
         result = step(inputs["features"], champion=scorers[0], challenger=(*scorers[1:], None)[0], pipeline=pipeline)

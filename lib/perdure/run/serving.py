@@ -7,10 +7,11 @@ of comparing the two.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perdure.core.record import RunRecord
+from perdure.core.record import JSON
 from perdure.models.compiled import Compiled, NotCompilable, compiled
 from perdure.models.golden import Golden, answered, choose
 
@@ -48,16 +49,16 @@ def equip(trained: Any, context: Context, folder: Path) -> None:
         (folder / SQL).write_text(short.to_json(), encoding="utf-8")
 
 
-def scorer(context: Context, trained: RunRecord, *, anew: bool = False) -> tuple[Transformer | Compiled, str]:
-    """What scores for the version of a training, and its name. The compiled form is one small file; MLlib's is loaded
-    through MLflow, once a process unless `anew`."""
-    if (trained.facts.get("serving") or {}).get("form") == COMPILED:
-        return Compiled.from_json(context.tracking.read(trained.facts["location"], SQL)), COMPILED
-    return context.tracking.load(str(trained.facts["model_version"]), anew=anew), MLLIB
+def scorer(context: Context, made: Mapping[str, JSON], *, anew: bool = False) -> tuple[Transformer | Compiled, str]:
+    """What scores for the version that a training made (its facts), and the name of that form. The compiled form is one
+    small file; MLlib's is loaded through MLflow, once a process unless `anew`."""
+    if (made.get("serving") or {}).get("form") == COMPILED:
+        return Compiled.from_json(context.tracking.read(made["location"], SQL)), COMPILED
+    return context.tracking.load(str(made["model_version"]), anew=anew), MLLIB
 
 
-def golden_rows(context: Context, trained: RunRecord) -> Golden | None:
-    """The golden rows of a training's version; None for a version of before there were any."""
-    if "serving" not in trained.facts:
+def golden_rows(context: Context, made: Mapping[str, JSON]) -> Golden | None:
+    """The golden rows of the version that a training made; None for one of before there were any."""
+    if "serving" not in made:
         return None
-    return Golden.from_json(context.tracking.read(trained.facts["location"], GOLDEN))
+    return Golden.from_json(context.tracking.read(made["location"], GOLDEN))
