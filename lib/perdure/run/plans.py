@@ -20,13 +20,12 @@ from perdure.sources._drift import Change
 
 from .champion import Challenger, Champion, challenger_at, champion_at
 from .context import Context
-from .engine import Inputs, Plan, pinned_version
+from .engine import Inputs, Plan
+from .stored import stored
 from .usual import with_unusual
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-    from perdure.profile.files import Stored
 
 
 def plain(section: Any) -> JSON:
@@ -396,7 +395,7 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             reference=step.read_profiles(context.tables.read(Read("profiles")), champion.train.run_id),
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
             swings=champion.train.facts.get("swings"),
-            stored=_stored(context, features),
+            stored=stored(context, features),
             weights=champion.train.facts.get("importance"),
             known_errors=champion.train.facts.get("reconstruction") or (),
             pipeline=pipeline,
@@ -416,15 +415,3 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
         latest_only=("predictions",),
         finish=lambda result, _: with_unusual(context, "monitor", "", interval, result),
     )
-
-
-def _stored(context: Context, wish: Read) -> Stored | None:
-    """The table that holds what `wish` names, to be read from its own files; None where Spark's reader is cheaper."""
-    from perdure.profile.files import WORTH, Stored, Within
-
-    producers = context.ledger.producers(wish)
-    outputs = [output for record in producers for output in record.outputs if output.table == wish.table]
-    if wish.column is None or wish.since is None or wish.until is None or sum(o.rows or 0 for o in outputs) < WORTH:
-        return None
-    table = context.tables.read(Read(wish.table), pinned_version(wish.table, producers))
-    return Stored(table, context.tables.sql_name(wish.table), Within(wish.column, wish.since, wish.until))
