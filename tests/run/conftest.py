@@ -40,7 +40,7 @@ def small_project(folder: Path) -> Path:
 
 
 # Processes of a few seconds: the first compiler tier alone, and the collector that suits two cores.
-JAVA = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+JAVA = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"}
 
 
 def environment(**more: str) -> dict[str, str]:

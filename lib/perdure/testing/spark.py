@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # The first compiler tier and the serial collector: half the CPU time of a short session, and no use for a long one.
-_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m"
+_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -Xss4m"
 
 
 def spark_for_tests(folder: Path, conf: Mapping[str, str] | None = None) -> SparkSession:

@@ -78,7 +78,8 @@ def _run(objective: Objective, progress: Callable[[Trial], None] | None, number:
             raise PerdureError(f"the loss must be a finite number, found {loss}")
         trial = Trial(number, name, params, float(loss), dict(metrics), time.monotonic() - started)
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        # Java's own error stands in the second line.
+        reason = f"{type(error).__name__}: {' '.join(str(error).splitlines()[:2])}"
         trial = Trial(number, name, params, None, {}, time.monotonic() - started, "failed", reason)
     if progress is not None:
         progress(trial)
