@@ -76,9 +76,10 @@ TAMPERED: dict[str, tuple[Callable[[list[Row]], list[Row]], str, str]] = {
 @pytest.mark.parametrize("how", TAMPERED)
 def test_the_first_record_that_is_not_as_written_is_named(rows: list[Row], how: str) -> None:
     tamper, kind, name = TAMPERED[how]
-    first = verify(tamper(rows)).problems[0]
-    assert first.kind == kind
-    assert name in first.name
+    found = verify(tamper(rows)).problems
+    assert found[0].kind == kind
+    assert name in found[0].name
+    assert len(found) == (2 if how == "no JSON" else 1)  # one fault, told once; its follower misses what can't be read
 
 
 def test_an_end_cut_off_shows_against_a_head_kept_elsewhere(rows: list[Row]) -> None:

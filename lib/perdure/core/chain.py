@@ -117,6 +117,7 @@ def verify(rows: Sequence[Mapping[str, Any]], *, anchors: Iterable[str] = ()) ->
             problems.append(found)
         else:
             stored.append(found)
+            problems += _columns(found, row)
     chained = sorted((each for each in stored if each.record.link), key=lambda each: each.link.position)
     unchained = [each for each in stored if each.record.link is None]
     problems += _contents(chained) + _order(chained) + _older(chained, unchained) + _forks(chained)
@@ -134,15 +135,19 @@ def verify(rows: Sequence[Mapping[str, Any]], *, anchors: Iterable[str] = ()) ->
 
 
 def _parsed(row: Mapping[str, Any]) -> _Stored | Problem:
-    """A row whose columns say what its record says."""
+    """A row's record."""
     name = " ".join(str(row[column]) for column in ("step", "subject", "interval") if row[column])
     try:
         record = RunRecord.from_json(row["record"])
     except (ValueError, TypeError, KeyError) as error:
         return Problem("changed", -1, str(row["run_id"]), name, f"its text is no record any more: {error}")
-    apart = [column for column in _COLUMNS if row[column] != getattr(record, column)]
-    found = _Stored(record, row["record"])
-    return found.problem("changed", f"its column {apart[0]} says otherwise than its record") if apart else found
+    return _Stored(record, row["record"])
+
+
+def _columns(found: _Stored, row: Mapping[str, Any]) -> list[Problem]:
+    """A row's columns must say what its record says."""
+    apart = [column for column in _COLUMNS if row[column] != getattr(found.record, column)]
+    return [found.problem("changed", f"its column {apart[0]} says otherwise than its record")] if apart else []
 
 
 def _contents(chained: Sequence[_Stored]) -> list[Problem]:

@@ -206,15 +206,22 @@ class Tracking:
 
     @property
     def _client(self) -> MlflowClient:
+        """The client; MLflow's own functions go to its servers, too, whichever target was asked last."""
         if self._client_ is None:
             with _quiet():
+                self._choose()
                 import mlflow
 
-                mlflow.set_tracking_uri(self.uri)
-                if self.uri == "databricks":
-                    mlflow.set_registry_uri("databricks-uc")
                 self._client_ = mlflow.MlflowClient()
+        else:
+            self._choose()
         return self._client_
+
+    def _choose(self) -> None:
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri("databricks-uc" if self.uri == "databricks" else self.uri)
 
     @property
     def _experiment(self) -> str:
