@@ -27,7 +27,7 @@ _TASKS = 4
 
 def describe(spark: SparkSession, packages: Iterable[str]) -> dict[str, str]:
     """Fact name to text. Java and Scala are asked in Spark tasks, where rows are scored: several machines that don't
-    agree give several versions. One Spark job, once a session. `packages` are imported: being installed isn't enough."""
+    agree give several versions. One job, once a session. `packages` are imported; to be installed isn't enough."""
     java, scala = _machines(spark)
     return {
         "spark": spark.version, "scala": scala, "java": java, "python": platform.python_version(),

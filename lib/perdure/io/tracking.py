@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _RUN_ID = "perdure.run_id"
 _EXAMPLE_ROWS = 5
+_REMOTE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:")
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,8 @@ class Tracking:
         """The text of a file beside a stored model; MLflow itself is only asked where it isn't a local one. Raises
         PerdureError when it can't be read."""
         try:
-            if "://" not in location or location.startswith("file:"):
-                return Path(location.removeprefix("file://"), name).read_text(encoding="utf-8")
+            if not _REMOTE.match(location):
+                return Path(re.sub(r"^file:(//)?", "", location), name).read_text(encoding="utf-8")
             with _quiet():
                 self._client  # noqa: B018 (sets the tracking server)
                 import mlflow.artifacts

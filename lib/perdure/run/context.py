@@ -144,13 +144,14 @@ def environment(spark: SparkSession) -> dict[str, str]:
         "numpy",
         "pyarrow",
     )
-    settings = ("spark.master", "spark.sql.ansi.enabled", "spark.sql.session.timeZone")
+    settings = ("spark.sql.ansi.enabled", "spark.sql.session.timeZone")
     return {
         "perdure": __version__,
         "python": platform.python_version(),
         "spark": spark.version,
         **{package: installed(package) for package in packages},
-        **{name: str(spark.conf.get(name, None)) for name in settings},
+        "spark.master": str(spark.conf.get("spark.master", None)),
+        **{name: str(spark.conf.get(name)) for name in settings},
     }
 
 
