@@ -49,7 +49,7 @@ class Code:
         return np.clip(found, -_REACH, _REACH, out=found)
 
     def _numbers(self, values: pa.Array) -> NDArray[np.float64]:
-        found = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
+        found: NDArray[np.float64] = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
         found[~np.isfinite(found)] = self.missing
         return found
 
