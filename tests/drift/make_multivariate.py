@@ -8,13 +8,16 @@ bundled car loans, with a few gaps: a reference, and chunks from before and afte
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import Any
 
-import nannyml
 import numpy as np
 import pandas as pd
+
+os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
+import nannyml
 
 NUMBERS = ["car_value", "debt_to_income_ratio", "loan_length", "driver_tenure"]
 TEXTS = ["salary_range", "repaid_loan_on_prev_car", "size_of_downpayment"]
@@ -33,9 +36,9 @@ def gaps(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 def errors(calculator: Any, frame: pd.DataFrame) -> dict[str, float]:
     """NannyML's own mean distance, and the root of the mean square of the distances behind it."""
     mean, _ = calculator._calculate_dre_results(frame.copy())
-    filled = frame.copy()
-    filled[TEXTS] = calculator._imputer_categorical.transform(filled[TEXTS])
-    filled[NUMBERS] = calculator._imputer_continuous.transform(filled[NUMBERS])
+    filled, texts, numbers = frame.copy(), calculator.categorical_column_names, calculator.continuous_column_names
+    filled[texts] = calculator._imputer_categorical.transform(filled[texts])
+    filled[numbers] = calculator._imputer_continuous.transform(filled[numbers])
     rows = calculator._scaler.transform(calculator._encoder.transform(filled[calculator.column_names]).to_numpy())
     rebuilt = calculator._pca.inverse_transform(calculator._pca.transform(rows))
     distances = np.linalg.norm(rows - rebuilt, axis=1)

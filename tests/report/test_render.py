@@ -305,7 +305,7 @@ def test_a_long_history_stays_small_and_quick(year: ReportData) -> None:
     assert time.process_time() - begin < 20
     assert len(text.encode()) < 1_000_000
     assert len(to_markdown(data)) < 300_000
-    assert "put 7 intervals together" in Page(text).text
+    assert "put 19 intervals together" in Page(text).text
     assert "earlier trainings are not shown" in text
 
 
@@ -329,7 +329,7 @@ def test_json_has_the_pages_numbers(year: ReportData) -> None:
     found = json.loads(to_json(year))
     assert found["verdict"]["status"] == "bad"
     assert found["metrics"][0]["realised"][-1]["value"] == 0.583
-    assert found["drift"]["rows"][0]["column"] == "temp"
+    assert found["drift"]["rows"][0]["column"] == "carrier_late_7d"  # drift times weight
     assert found["quality"][0]["quarantined"] == 965
 
 

@@ -121,11 +121,12 @@ def _reader(zero: str, slices: tuple[str, ...], within: Within | None) -> Worker
         empty = Profile.from_dict(json.loads(zero))
         for batch in batches:
             for file in batch.column(0).to_pylist():
+                rows: list[tuple[str | None, str | None, str | None]] = [(None, None, None)]  # what can't be read
                 try:
                     found = _profiles(file, empty, slices, within)
                     rows = [(*key, json.dumps(profile.to_dict())) for key, profile in found.items()]
                 except OSError:
-                    rows = [(None, None, None)]
+                    pass
                 names = ("file", "slice_key", "slice_value", "states")
                 columns = zip(*((file, *row) for row in rows), strict=True) if rows else ((), (), (), ())
                 yield pa.RecordBatch.from_pydict(

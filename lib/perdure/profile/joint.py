@@ -49,7 +49,7 @@ class Code:
         return np.clip(found, -_REACH, _REACH, out=found)
 
     def _numbers(self, values: pa.Array) -> NDArray[np.float64]:
-        found = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
+        found: NDArray[np.float64] = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
         found[~np.isfinite(found)] = self.missing
         return found
 
@@ -124,7 +124,8 @@ class Joint:
         many = len(self.codes)
         found = np.zeros((many, many))
         found[np.triu_indices(many)] = np.array(self.products, dtype=float) / UNIT**2 / max(self.rows, 1)
-        return found + np.triu(found, 1).T
+        result: NDArray[np.float64] = found + np.triu(found, 1).T
+        return result
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -171,6 +172,6 @@ def category_code(column: str, counts: Mapping[str, int], named: Sequence[str], 
 
 
 def _whole(values: NDArray[np.float64]) -> tuple[int, ...]:
-    return tuple(values.astype(np.int64).tolist())
+    return tuple(int(value) for value in values)
 
 

@@ -34,6 +34,15 @@ class Champion:
         return datetime.fromisoformat(self.train.facts["until"])
 
     @property
+    def weights(self) -> dict[str, float]:
+        """Each feature's share of what the model relies on: by its SHAP values where the training has explained it,
+        else by the model family's own measure; empty where neither is recorded."""
+        explained = (self.train.facts.get("explanation") or {}).get("importance")
+        found: Mapping[str, float] = explained or self.train.facts.get("importance") or {}
+        total = sum(abs(size) for size in found.values())
+        return {name: abs(size) / total for name, size in found.items()} if total else {}
+
+    @property
     def holdout_metrics(self) -> Mapping[str, float]:
         """What it measured on its own holdout when it was evaluated."""
         return {name: found["value"] for name, found in self.evaluate.facts["candidate"].items()}

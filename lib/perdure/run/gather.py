@@ -240,8 +240,8 @@ def _unusual(records: list[RunRecord]) -> Iterator[r.Unusual]:
 def _importance(context: Context) -> Iterator[r.Importance]:
     champion = champion_at(context.ledger, _NEWEST)
     if champion is not None:
-        for column, share in (champion.train.facts.get("importance") or {}).items():
-            yield r.Importance(column, float(share))
+        for column, share in champion.weights.items():
+            yield r.Importance(column, share)
 
 
 def _trials(records: list[RunRecord]) -> Iterator[r.Trial]:

@@ -396,7 +396,7 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             previous=step.read_profiles(context.tables.read(Read("profiles")), previous.run_id) if previous else None,
             swings=champion.train.facts.get("swings"),
             stored=stored(context, features),
-            weights=champion.train.facts.get("importance"),
+            weights=champion.weights,
             known_errors=champion.train.facts.get("reconstruction") or (),
             pipeline=pipeline,
             interval=interval,

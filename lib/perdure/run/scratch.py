@@ -135,8 +135,9 @@ def life(context: Context, name: str) -> Life:
             stated[record.interval] = record
     months = []
     for interval in sorted(decisions):
-        models = stated[interval].facts["models"] if interval in stated else {}
-        version, found = next(iter(sorted(models.items(), key=lambda one: -one[1]["rows"])), ("", {}))
+        models: Mapping[str, Any] = stated[interval].facts["models"] if interval in stated else {}
+        version = max(sorted(models), key=lambda one: models[one]["rows"], default="")
+        found: Mapping[str, Any] = models.get(version, {})
         metrics = {key: float(value) for key, value in (found.get("metrics") or {}).items()
                    if isinstance(value, (int, float)) and math.isfinite(value)}
         months.append(Month(interval, decisions[interval], version, int(found.get("rows") or 0), metrics))

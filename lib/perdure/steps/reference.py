@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -115,11 +115,19 @@ def states(
 ) -> DataFrame:
     """Profiles as rows of table `profiles`, one a slice and column."""
     rows = [
-        (window, log_type, key, value, name, json.dumps(state.to_dict(), separators=(",", ":"), allow_nan=False))
+        (window, log_type, key, value, name, json.dumps(stored, separators=(",", ":"), allow_nan=False))
         for (key, value), profile in profiles.items()
-        for name, state in (*profile.columns.items(), *([(JOINT, profile.joint)] if profile.joint else []))
+        for name, stored in _stored(profile)
     ]
     return spark.createDataFrame(rows, STATES).coalesce(1)
+
+
+def _stored(profile: Profile) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each row's name and state."""
+    for name, column in profile.columns.items():
+        yield name, column.to_dict()
+    if profile.joint is not None:
+        yield JOINT, profile.joint.to_dict()
 
 
 def read(rows: Iterable[Any]) -> dict[Slice, Profile]:
