@@ -15,8 +15,8 @@ from perdure.io import session
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# The first compiler tier and the serial collector: half the CPU time of a short session. That tier has 48 MB for code by
-# default; once they are full nothing is compiled any more.
+# The first compiler tier and the serial collector: half the CPU time of a short session. That tier has 48 MB for code
+# by default; once they are full nothing is compiled any more.
 _JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -Xss4m"
 
 
