@@ -121,6 +121,7 @@ class Life:
         wishes = plans.train(self._context, self.interval(interval)).reads
         rows = {wish.table: self._context.tables.read(wish) for wish in wishes}
         trained: TrainedModel = train(rows["features"], rows["labels"], pipeline=pipeline, cut=cut).value
+        trained.release()
         return trained
 
     def model(self, version: str) -> Any:
@@ -196,7 +197,7 @@ def chart(rows: Rows, x: str, y: str, *, colour: str | None = None, mark: str = 
     found = [{name: _plain(value) for name, value in row.items()} for row in _small(rows)]
     kinds = {name: _kind([row.get(name) for row in found]) for name in (x, y)}
     flat = {"scale": {"zero": mark == "bar"}} if kinds[y] == "quantitative" else {}
-    sides = ((x, {}), (y, flat))
+    sides: tuple[tuple[str, dict[str, Any]], ...] = ((x, {}), (y, flat))
     encoding: dict[str, Any] = {
         side: {"field": name, "type": kinds[name], "title": name, "sort": None, **more}
         for side, (name, more) in zip("xy", sides, strict=True)
