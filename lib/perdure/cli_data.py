@@ -97,6 +97,19 @@ def suggest(pipeline: Path, source: str | None, target: str | None, share: float
     click.echo(f"{count} rules from {found.seen:,} rows, tried on {found.held_out:,} others: {file}")
 
 
+@command("docs.py pipelines/flights.yml")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Default: the folder data_docs beside the pipeline's tables.")  # fmt: skip
+@pipeline_options
+def docs(pipeline: str, target: str | None, as_json: bool, output: Path | None) -> None:
+    """Write Great Expectations' Data Docs: a page for every source and interval, and an index. They need no network."""
+    with opened(pipeline, target, as_json=as_json) as context:
+        from perdure.run.data_docs import write
+
+        file = write(context, output)
+    click.echo(json.dumps({"file": str(file)}) if as_json else f"data docs: {file}")
+
+
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     """A table, wide enough for its text; JSON on request."""
     if as_json:

@@ -1,7 +1,8 @@
 """Runs the run job, but kills it (and its Java machine) with SIGKILL at the next boundary that hasn't killed yet.
 
-A boundary is just before or just after a table's write, a ledger append, a registration or an alias. The file that
-PERDURE_KILLS names holds the boundaries used so far; PERDURE_KILL_SHARE kills only at one in so many of them.
+A boundary is just before or just after a table's write, a ledger append, a registration or an alias, or while one of
+them is at work (PERDURE_KILL_WHEN, default before,after). The file that PERDURE_KILLS names holds the boundaries used
+so far; PERDURE_KILL_SHARE kills only at one in so many of them. PERDURE_KILL_JOB: another job than run.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from perdure.cli import run
+from perdure import cli
 from perdure.io.tables import Tables
 from perdure.io.tracking import Tracking
 
 USED = Path(os.environ["PERDURE_KILLS"])
+WHEN = os.environ.get("PERDURE_KILL_WHEN", "before,after").split(",")
+JOB = os.environ.get("PERDURE_KILL_JOB", "run")
 SHARE = int(os.environ.get("PERDURE_KILL_SHARE", "1"))
 LOCK = threading.Lock()
 
@@ -28,7 +31,7 @@ LOCK = threading.Lock()
 def boundary(name: str) -> None:
     with LOCK:
         used = USED.read_text().splitlines() if USED.exists() else []
-        if name in used or zlib.crc32(name.encode()) % SHARE:
+        if name.split()[0] not in WHEN or name in used or zlib.crc32(name.encode()) % SHARE:
             return
         with USED.open("a") as file:
             file.write(name + "\n")
@@ -44,7 +47,10 @@ def guarded(function: Callable[..., Any], name: Callable[..., str]) -> Callable[
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
         label = name(*args)
         boundary(f"before {label}")
+        during = threading.Timer(0.2, boundary, [f"during {label}"])
+        during.start()
         result = function(self, *args, **kwargs)
+        during.cancel()
         boundary(f"after {label}")
         return result
 
@@ -65,5 +71,5 @@ Tracking._register = guarded(Tracking._register, lambda run, log: f"model versio
 Tracking.set_alias = guarded(Tracking.set_alias, lambda alias, version: f"alias {version}")  # type: ignore[method-assign]
 
 if __name__ == "__main__":
-    sys.argv[0] = "run.py"
-    run()
+    sys.argv[0] = f"{JOB}.py"
+    getattr(cli, JOB)()

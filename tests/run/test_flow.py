@@ -21,7 +21,8 @@ class Noting(Session):
 
     def __init__(self, refuses: int | None = None, slow: int | None = None) -> None:
         progress = SimpleNamespace(heading=lambda text: None, say=lambda text: None)
-        super().__init__(SimpleNamespace(dry_run=False, progress=progress))  # type: ignore[arg-type]
+        pipeline = SimpleNamespace(publish=None)
+        super().__init__(SimpleNamespace(dry_run=False, progress=progress, pipeline=pipeline))  # type: ignore[arg-type]
         self.noted: list[tuple[str, int]] = []
         self.refuses, self.slow = refuses, slow
         self.far = threading.Event()
@@ -56,6 +57,9 @@ class Noting(Session):
 
     def alert(self, interval: Interval) -> Any:
         self._note("alert", interval)
+
+    def _restate(self, lived: Any) -> None:
+        """Nothing came late."""
 
 
 def test_each_interval_s_models_come_after_its_data_and_in_order() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core.config import Source
@@ -26,6 +26,7 @@ from perdure.sources import kafka
 from perdure.testing import sources as laws
 
 from ..kafka import Broker, connector
+from .drawn import few
 from .test_laws import COLUMNS, SAMPLES, TEXT, _json, _mixed, values
 
 if TYPE_CHECKING:
@@ -105,13 +106,7 @@ def write(broker: Broker, path: Path, rows: Sequence[laws.Row], bad: Sequence[st
 
 
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
-@settings(
-    max_examples=1,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@few(1)
 @given(data=st.data())
 def test_law(spark: SparkSession, broker: Broker, tmp_path: Path, law: Any, data: st.DataObject) -> None:
     bad = next(sample.bad for sample in SAMPLES if sample.format == "json")

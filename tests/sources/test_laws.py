@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core import registry
 from perdure.testing import sources as laws
+
+from .drawn import few
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -166,13 +168,7 @@ def test_every_source_has_a_sample() -> None:
 
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: "-".join([sample.format, *sample.options]))
-@settings(
-    max_examples=3,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # a smaller counterexample would cost many runs of Spark
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@few(3)
 @given(data=st.data())
 def test_law(spark: SparkSession, tmp_path: Path, law: Any, sample: laws.Sample, data: st.DataObject) -> None:
     text = TEXT.filter(str.strip)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core.config import Source
@@ -23,6 +23,7 @@ from perdure.sources import jdbc
 from perdure.testing import sources as laws
 
 from ..postgres import server as throw_away
+from .drawn import few
 from .test_laws import COLUMNS, TEXT, frame_of, values
 
 if TYPE_CHECKING:
@@ -51,13 +52,7 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
-@settings(
-    max_examples=2,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@few(2)
 @given(data=st.data())
 def test_law(spark: SparkSession, server: dict[str, Any], tmp_path: Path, law: Any, data: st.DataObject) -> None:
     sample = laws.Sample("jdbc", COLUMNS, partial(write, server), options=server, name=name_of, table=True)
@@ -77,6 +72,22 @@ def test_partitions_read_each_row_once_and_changes_are_noticed(spark: SparkSessi
     assert jdbc.inputs(spark, "orders", config, DAY, first=True) != before
     query = "(SELECT id, at FROM orders WHERE id = 7) one"
     assert [row["id"] for row in jdbc.read(spark, [query], config).collect()] == [7]
+
+
+def test_rows_that_are_added_are_noticed_by_their_key(spark: SparkSession, server: dict[str, Any]) -> None:
+    added = spark.range(10).selectExpr("id", "timestamp'2024-01-01' + make_dt_interval(0, 0, 0, id * 60) AS at")
+    table = added.write.format("jdbc").options(**server).option("dbtable", "added")
+    table.mode("overwrite").save()
+    config = Source.model_validate({"format": "jdbc", "path": "added", "schema": {"id": "bigint", "at": "timestamp"},
+                                    "event_time": "at", "options": {**server, "changed": "id"}})  # fmt: skip
+    (before,) = jdbc.inputs(spark, "added", config, DAY, first=True)
+    assert (before.size, before.modified) == (10, 9)
+    more = added.selectExpr("id + 10 AS id", "at")
+    more.write.format("jdbc").options(**server).option("dbtable", "added").mode("append").save()
+    (after,) = jdbc.inputs(spark, "added", config, DAY, first=True)
+    assert (after.size, after.modified) == (20, 19)
+    assert sorted(row["id"] for row in jdbc.read(spark, [after.path], config).collect()) == list(range(20))
+    assert jdbc.inputs(spark, "added", config, DAY.next, first=False)[0].size == 0
 
 
 def test_a_server_that_is_gone(spark: SparkSession, server: dict[str, Any]) -> None:

@@ -96,6 +96,15 @@ def test_a_column_that_tells_of_changes_saves_looking_at_the_rows(place: Place) 
     assert found.modified == int(datetime.fromisoformat("2024-01-31T23:59:59+00:00").timestamp() * 1000)
 
 
+def test_so_does_a_key_that_grows(place: Place) -> None:
+    source = place.source(options={"changed": "id"})
+    (before,) = place.inputs(source)
+    assert before.modified == 100
+    place.write([(201, datetime(2024, 1, 5), 5)], "append")
+    (after,) = place.inputs(source)
+    assert (after.modified, after.size) == (201, before.size + 1)
+
+
 def test_values_that_do_not_fit_reject_their_row(place: Place) -> None:
     rows = {row["id"]: row for row in place.read(place.source())}
     assert (rows[2]["price"], rows[2]["_reject"], rows[2]["_line"]) == (2, None, None)

@@ -62,6 +62,11 @@ class Source(Section):
     )
     expectations: str | None = Field(default=None, description="Great Expectations suite (JSON)")
     on_failure: Literal["quarantine", "fail"] = Field(default="quarantine", description="what becomes of bad rows")
+    late: Literal["quarantine", "upsert"] = Field(
+        default="quarantine",
+        description="rows of earlier intervals; upsert: each goes into the interval of its event time, in place of the "
+        "row with its key there; features, labels and performance follow, trainings and predictions stay",
+    )
     schema_changes: SchemaChanges = Field(default=SchemaChanges(), description="files with other columns")
     options: dict[str, str | int | bool] = Field(default={}, description="reader options, as Spark names them")
 
@@ -227,6 +232,16 @@ class Explain(Section):
     reasons: int = Field(default=0, ge=0, le=20, description="features a prediction in table `reasons`; 0: none")
 
 
+class Validation(Section):
+    """What follows a validation."""
+
+    actions: tuple[dict[str, Any], ...] = Field(
+        default=(),
+        description="Great Expectations' actions, as its checkpoints have them: type (slack, email, microsoft, "
+        "opsgenie, pagerduty, sns, api), name, notify_on, ...; write secrets as ${env:NAME}",
+    )
+
+
 class Alerts(Section):
     """Whom to tell of a change of state, and of which kinds."""
 
@@ -270,6 +285,7 @@ class Pipeline(Section):
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     explain: Explain = Explain()
+    validation: Validation = Validation()
     alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")
     publish: Publish | None = Field(default=None, description="needs Spark's Kafka connector (jars-kafka.lock)")
     # The project's folder and the chosen target, as the reader of the file found them.

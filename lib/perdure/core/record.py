@@ -51,7 +51,9 @@ class Link:
 class RunRecord:
     """One run of one step over one interval. `subject` tells runs of the same step apart (a source's name);
     `config` is the part of the pipeline file that the step depends on, `facts` what it measured; times are ISO 8601
-    UTC."""
+    UTC. `known_at` is set where an interval was stated anew after its time: the end of the interval whose rows (late or
+    corrected ones) made that necessary; what was decided before doesn't see it. Of `outputs`, those of other intervals
+    than the run's own say which of its rows belong there."""
 
     run_id: str
     pipeline: str
@@ -76,6 +78,17 @@ class RunRecord:
     gate: GateResult | None = None
     rerun_of: str | None = None
     link: Link | None = None
+    known_at: str = ""
+
+    @property
+    def since(self) -> str:
+        """From when on it can have been known; empty for what has no time."""
+        return self.known_at or self.interval_end
+
+    @property
+    def elsewhere(self) -> tuple[TableVersion, ...]:
+        """The parts of its output that belong to other intervals."""
+        return tuple(output for output in self.outputs if output.since not in (None, self.interval_start))
 
     @property
     def config_fingerprint(self) -> str:

@@ -79,12 +79,7 @@ def _source_problems(pipeline: Pipeline, name: str, source: Source) -> Iterator[
     version = source.version
     if version is not None and version not in source.columns:
         yield (*where, "version"), f"version: no column '{version}'{_nearest(version, source.columns)}"
-    time = source.event_time
-    if time is not None and time not in source.columns:
-        yield (*where, "event_time"), f"event_time: no column '{time}'{_nearest(time, source.columns)}"
-    elif time is not None and source.columns[time] not in ("timestamp", "date"):
-        found = source.columns[time]
-        yield (*where, "event_time"), f"event_time: expected a timestamp or date column, '{time}' is {found}"
+    yield from _time_problems(where, source)
     for column in source.columns:
         if column.startswith("_"):
             yield (
@@ -94,6 +89,17 @@ def _source_problems(pipeline: Pipeline, name: str, source: Source) -> Iterator[
     file = pipeline.suite_file(name)
     if file is not None:
         yield from (((*where, "expectations"), text) for text in _suite_problems(file, source))
+
+
+def _time_problems(where: tuple[str, ...], source: Source) -> Iterator[Problem]:
+    time = source.event_time
+    if source.late == "upsert" and not (source.key and time):
+        yield (*where, "late"), "late: upsert needs a 'key' and an 'event_time': a row takes the place of its key's row"
+    if time is not None and time not in source.columns:
+        yield (*where, "event_time"), f"event_time: no column '{time}'{_nearest(time, source.columns)}"
+    elif time is not None and source.columns[time] not in ("timestamp", "date"):
+        found = source.columns[time]
+        yield (*where, "event_time"), f"event_time: expected a timestamp or date column, '{time}' is {found}"
 
 
 def _suite_problems(file: Any, source: Source) -> Iterator[str]:

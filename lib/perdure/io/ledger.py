@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -25,7 +26,52 @@ _SCHEMA = (
 HEAD = "perdure ledger "
 
 
-class Ledger:
+class Records:
+    """Run records to look things up in."""
+
+    @property
+    def records(self) -> Sequence[RunRecord]:
+        """All records, oldest first."""
+        raise NotImplementedError
+
+    def get(self, run_id: str) -> RunRecord | None:
+        """The record of a completed run (or a refused one); failed runs don't count."""
+        return next((each for each in self.records if each.run_id == run_id and each.status != "failed"), None)
+
+    def producers(self, wish: Read) -> list[RunRecord]:
+        """The runs whose rows `wish` will see: the newest of each (subject, interval) that wrote to the table and
+        overlaps the wish's range, oldest interval first."""
+        newest: dict[tuple[str, str], RunRecord] = {}
+        for record in self.records:
+            if record.status == "done" and any(_feeds(output, wish) for output in record.outputs):
+                newest[(record.subject, record.interval)] = record
+        return sorted(newest.values(), key=lambda record: (record.interval_start, record.subject, record.run_id))
+
+    def latest(self, step: str, *, subject: str = "", interval: str | None = None) -> RunRecord | None:
+        """The newest completed run of a step (of one interval, where given)."""
+        found = (
+            record
+            for record in reversed(self.records)
+            if record.step == step and record.subject == subject and record.status != "failed"
+        )
+        return next((record for record in found if interval in (None, record.interval)), None)
+
+
+class Seen(Records):
+    """The records that could be known at a moment: neither those of later intervals, nor what they stated anew."""
+
+    def __init__(self, ledger: Records, moment: datetime) -> None:
+        """The records that `ledger` holds now."""
+        until = moment.isoformat()
+        self._records = [record for record in ledger.records if record.since <= until]
+
+    @property
+    def records(self) -> Sequence[RunRecord]:
+        """Oldest first."""
+        return self._records
+
+
+class Ledger(Records):
     """The `runs` table and its copy in memory. Appends happen in order on one thread behind the work, several
     records a commit where they queue; `close` waits for the last. A run whose record was lost with the process is
     simply done again: its writes know their run id."""
@@ -95,32 +141,6 @@ class Ledger:
             future.result()
         self._pending = []
 
-    def producers(self, wish: Read) -> list[RunRecord]:
-        """The runs whose rows `wish` will see: the newest of each (subject, interval) that wrote to the table and
-        overlaps the wish's range, oldest interval first."""
-        newest: dict[tuple[str, str], RunRecord] = {}
-        for record in self.records:
-            if record.status == "done" and any(self._feeds(output, wish) for output in record.outputs):
-                newest[(record.subject, record.interval)] = record
-        return sorted(newest.values(), key=lambda record: (record.interval_start, record.subject, record.run_id))
-
-    def latest(self, step: str, *, subject: str = "", interval: str | None = None) -> RunRecord | None:
-        """The newest completed run of a step (of one interval, where given)."""
-        found = (
-            record
-            for record in reversed(self.records)
-            if record.step == step and record.subject == subject and record.status != "failed"
-        )
-        return next((record for record in found if interval in (None, record.interval)), None)
-
-    @staticmethod
-    def _feeds(output: TableVersion, wish: Read) -> bool:
-        if output.table != wish.table:
-            return False
-        since = wish.since.isoformat() if wish.since else ""
-        until = wish.until.isoformat() if wish.until else "9999"
-        return (output.since or "") < until and (output.until or "9999") > since
-
     def _remember(self, record: RunRecord) -> None:
         self._records.pop(record.run_id, None)
         self._records[record.run_id] = record
@@ -158,3 +178,11 @@ class Ledger:
         last = batch[-1].link
         note = f"{HEAD}{self._pipeline} {last.hash}" if last else ""
         self._tables.append_records("runs", self._spark.createDataFrame(rows, _SCHEMA).coalesce(1), note)
+
+
+def _feeds(output: TableVersion, wish: Read) -> bool:
+    if output.table != wish.table:
+        return False
+    since = wish.since.isoformat() if wish.since else ""
+    until = wish.until.isoformat() if wish.until else "9999"
+    return (output.since or "") < until and (output.until or "9999") > since

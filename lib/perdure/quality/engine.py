@@ -24,7 +24,7 @@ from pyspark.sql import types as T
 from perdure.core.identifiers import quoted
 
 from .metrics import Recorder, Values, columns, condition, sample_size, shaped
-from .scan import KeyCheck, Scan, both, count_where, duplicates, first_values, holds, with_position
+from .scan import LANDED, KeyCheck, Scan, both, count_where, duplicates, either, first_values, holds, with_position
 
 if TYPE_CHECKING:
     from great_expectations.validator.metric_configuration import MetricConfiguration
@@ -50,8 +50,8 @@ class FusedEngine(SparkDFExecutionEngine):
     """Judges the rows of `frame` that `where` keeps (None: all).
 
     `first` is the scan that the first wave joins: who builds the engine may put aggregates of their own into it and
-    find the answers in `first_found`. `later`, if set, gives aggregates for the query that takes the
-    samples, and `later_found` has their answers.
+    find the answers in `first_found`. `later`, if set, gives conditions whose rows the query that takes the samples is
+    to count, and `later_found` has their counts.
     """
 
     def __init__(self, frame: DataFrame, where: Column | None = None) -> None:
@@ -314,27 +314,34 @@ class FusedEngine(SparkDFExecutionEngine):
 
     def _key_check(self, metric: MetricConfiguration, known: Values) -> KeyCheck:
         _, domain, accessor = self._built(metric, known)
-        return KeyCheck(tuple(F.col(name) for name in columns(accessor)), domain)
+        apart = [LANDED] if LANDED in self.frame.columns else []
+        return KeyCheck(tuple(F.col(name) for name in [*columns(accessor), *apart]), domain)
 
     def _exact(self, metric: MetricConfiguration, known: Values) -> int:
         """Rows that share their key; a sample of them is kept for `_sample`."""
         found = duplicates(self.frame, self._key_check(metric, known), 20)
-        self._repeated[condition(metric).id] = [row[:-1] for row in found.sample for _ in range(row[-1])]
+        width = len(columns(self._built(metric, known)[2]))
+        self._repeated[condition(metric).id] = [row[:width] for row in found.sample for _ in range(row[-1])]
         return found.rows
 
     def _sample(self, metrics: list[MetricConfiguration], known: Values, runtime: Any) -> Values:
         """The first unexpected values of each, in one query; without a query where nothing is unexpected."""
         named = {f"sample{index}": metric for index, metric in enumerate(metrics)}
-        aggregates: dict[str, Column] = dict(self.later(known))
+        counted = dict(self.later(known))
+        aggregates = {name: count_where(rows) for name, rows in counted.items()}
+        looked_at = list(counted.values())
         answers: Values = {}
         for name, metric in named.items():
             needed = condition(metric)
             count = self._counts.get(needed.id)
             if count and not self.is_unique(metric):
                 aggregates[name] = self._first_values(metric, known)
+                column, domain, _ = self._built(metric, known)
+                looked_at.append(_and(domain, column))
             else:
                 answers[metric.id] = shaped(self._repeated.get(needed.id, ()), metric, known)
-        frame = with_position(self.frame)
+        # Aggregates that keep values are dear: they see the rows that fail, not all.
+        frame = with_position(self.frame).where(either(looked_at))
         found = Scan(frame, values=aggregates).run()
         self.later_found = {name: value for name, value in found.values.items() if name not in named}
         failed = [named[name] for name in found.errors if name in named]

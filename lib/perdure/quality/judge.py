@@ -7,12 +7,9 @@ resolved and judged by itself, so that a broken one costs no other its result.
 from __future__ import annotations
 
 import json
-import logging
 import math
 import traceback
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +22,8 @@ from great_expectations.validator.metrics_calculator import MetricsCalculator
 from great_expectations.validator.validation_graph import ExpectationValidationGraph, ValidationGraph
 from great_expectations.validator.validation_statistics import calc_validation_statistics
 
-from .scan import count_where, either
+from .results import quiet
+from .scan import either
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -67,7 +65,7 @@ def judge(engine: FusedEngine, entries: Sequence[Mapping[str, Any]], refused: Co
     `refused` is the condition of rows that go to quarantine whatever the suite says; the engine's `later_found` gets
     `quarantined`, the number of rows that it or a critical entry refuses, when any critical entry has failing rows.
     """
-    with _quiet():
+    with quiet():
         cases = [_prepare(engine, entry) for entry in entries]
         graph = ValidationGraph(execution_engine=engine)
         for case in cases:
@@ -169,7 +167,7 @@ def _count_metric(case: _Case) -> Any:
 def _quarantined(
     engine: FusedEngine, cases: Sequence[_Case], metrics: dict[Any, Any], refused: Column
 ) -> dict[str, Column]:
-    """An aggregate that counts the rows which some critical entry refuses, if any does and no window is needed."""
+    """The condition of the rows which some critical entry refuses, if any does and no window is needed."""
     conditions = [refused]
     for case in cases:
         metric = _count_metric(case)
@@ -179,7 +177,7 @@ def _quarantined(
         if condition is not None and engine.is_unique(metric):
             return {}
         conditions += [] if condition is None else [condition]
-    return {"quarantined": count_where(either(conditions))} if len(conditions) > 1 else {}
+    return {"quarantined": either(conditions)} if len(conditions) > 1 else {}
 
 
 def _json_of(result: ExpectationValidationResult, case: _Case) -> dict[str, Any]:
@@ -228,17 +226,3 @@ def plain(value: Any) -> Any:
         return json.loads(json.dumps(value))
     except TypeError:
         return str(value)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Great Expectations' warnings and log lines off: what they say stands in the results."""
-    logger = logging.getLogger("great_expectations")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

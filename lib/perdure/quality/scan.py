@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
 
 POSITION = "__perdure_position"
+LANDED = "_landed"
+"""A column that tells landings apart where later ones may correct rows of earlier ones: a suite's uniqueness is asked
+within each of them, since a row and its correction share their key by intention."""
 
 
 @dataclass(frozen=True)
@@ -122,41 +125,69 @@ def _aggregate(frame: DataFrame, columns: Mapping[str, Column]) -> tuple[dict[st
         return _halved(lambda part: _aggregate(frame, part), columns, error)
 
 
+@dataclass
+class _Keys:
+    """Checks (by name, with the rows that each keeps) of the same columns: their keys are hashed and grouped once."""
+
+    columns: tuple[Column, ...]
+    distinct: bool = False
+    where: dict[str, Column | None] = field(default_factory=dict)
+
+
 def _count_keys(
     frame: DataFrame, checks: Mapping[str, KeyCheck]
 ) -> tuple[dict[str, KeyCount], dict[str, Exception]]:
     if not checks:
         return {}, {}
     try:
-        groups = _hashes(frame, list(checks.values())).groupBy("check", "hash", "more").agg(
-            F.count(F.lit(1)).alias("rows")
-        )
-        repeated = F.sum(F.when(F.col("rows") > 1, F.col("rows")).otherwise(0))
-        found = {row[0]: row for row in groups.groupBy("check").agg(F.count(F.lit(1)), repeated).collect()}
-        empty = (0, 0, 0)
-        return {name: KeyCount(*found.get(index, empty)[1:]) for index, name in enumerate(checks)}, {}
+        merged = _merged(checks)
+        most = max(len(keys.where) for keys in merged)
+        kept = [f"kept{at}" for at in range(most)]
+        rows = _hashes(frame, merged, most)
+        by = [name for name in rows.columns if name not in kept]
+        counts = rows.groupBy(*by).agg(*(F.sum(name).alias(name) for name in kept))
+        answers = [F.struct(F.count_if(F.col(name) > 0), F.sum(F.when(F.col(name) > 1, F.col(name)))) for name in kept]
+        found = {row[0]: row[1:] for row in counts.groupBy(_check(by).alias("check")).agg(*answers).collect()}
+        return {
+            name: KeyCount(*(number or 0 for number in found[index][at])) if index in found else KeyCount()
+            for index, keys in enumerate(merged)
+            for at, name in enumerate(keys.where)
+        }, {}
     except Exception as error:
         return _halved(lambda part: _count_keys(frame, part), checks, error)
 
 
-def _hashes(frame: DataFrame, checks: Sequence[KeyCheck]) -> DataFrame:
-    """One row a check and batch row: check (its number), hash, more (a second hash where 64 bits are too few)."""
-    structs = [
-        F.struct(
-            F.lit(index).alias("check"),
-            F.xxhash64(*check.columns).alias("hash"),
-            (F.xxhash64(F.lit(1), *check.columns) if check.distinct else F.lit(0).cast("bigint")).alias("more"),
-        )
-        for index, check in enumerate(checks)
-    ]
-    if len(checks) == 1:
-        rows = frame if checks[0].where is None else frame.filter(checks[0].where)
-        return rows.select(structs[0].alias("row")).select("row.*")
-    kept = [
-        struct if check.where is None else F.when(check.where, struct)
-        for struct, check in zip(structs, checks, strict=True)
-    ]
-    return frame.select(F.explode(F.array_compact(F.array(*kept))).alias("row")).select("row.*")
+def _check(by: Sequence[str]) -> Column:
+    return F.col("check") if "check" in by else F.lit(0)
+
+
+def _merged(checks: Mapping[str, KeyCheck]) -> list[_Keys]:
+    found: dict[str, _Keys] = {}
+    for name, check in checks.items():
+        keys = found.setdefault(str(check.columns), _Keys(check.columns))
+        keys.distinct |= check.distinct
+        keys.where[name] = check.where
+    return list(found.values())
+
+
+def _hashes(frame: DataFrame, merged: Sequence[_Keys], most: int) -> DataFrame:
+    """One row a list of columns and batch row: check (its number, where there are several), hash, more (a second hash
+    where 64 bits are too few), and kept0 ... : 1 where the check keeps the row, else 0."""
+    structs = []
+    for index, keys in enumerate(merged):
+        ones = [F.lit(1) if where is None else F.when(where, 1).otherwise(0) for where in keys.where.values()]
+        more = F.xxhash64(F.lit(1), *keys.columns) if keys.distinct else F.lit(0).cast("bigint")
+        structs.append([
+            *([F.lit(index).alias("check")] if len(merged) > 1 else []),
+            F.xxhash64(*keys.columns).alias("hash"),
+            *([more.alias("more")] if any(keys.distinct for keys in merged) else []),
+            *(one.alias(f"kept{at}") for at, one in enumerate([*ones, *[F.lit(0)] * (most - len(ones))])),
+        ])  # fmt: skip
+    any_kept = " + ".join(f"kept{at}" for at in range(most)) + " > 0"
+    if len(merged) == 1:
+        return frame.select(*structs[0]).where(any_kept)
+    each = frame.select(F.explode(F.array(*(F.struct(*columns) for columns in structs))).alias("row"))
+    return each.select("row.*").where(any_kept)
 
 
 def _halved(attempt: Any, items: Mapping[str, Any], error: Exception) -> tuple[dict[str, Any], dict[str, Exception]]:

@@ -11,6 +11,7 @@ from perdure.core.pipeline_file import resolve_secrets
 from perdure.core.protocols import StepResult, Write
 from perdure.core.record import JSON, RunRecord
 from perdure.io import notify
+from perdure.io.ledger import Seen
 from perdure.policy.alerts import Message, State, message
 
 from .context import Context
@@ -25,7 +26,8 @@ def alert(context: Context, interval: Interval, alerts: Alerts) -> Plan:
     """What has changed in the interval, told to `alerts.to`. A notice that could not be sent leaves the states as they
     were, so that the next interval tells it."""
     # Not its performance, which is stated again in the next interval and would make this another run.
-    records = [r for r in context.ledger.records if r.interval == interval.label and r.step in _LOOKED_AT]
+    seen = Seen(context.ledger, interval.end)
+    records = [r for r in seen.records if r.interval == interval.label and r.step in _LOOKED_AT]
     known = _before(context, interval)
     states = states_of(records)
     subject = f"{context.pipeline.pipeline} {interval.label}"

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from perdure.core.record import RunRecord
-from perdure.io.ledger import Ledger
+from perdure.io.ledger import Records
 
 SERVING = ("promote", "restore", "pin")
 """Decisions that make a version champion; `restore` and `pin` are taken by hand."""
@@ -70,7 +70,7 @@ class Challenger(Champion):
         return f"v{self.version} is being rolled out, {doing}"
 
 
-def changes(ledger: Ledger) -> Iterator[tuple[datetime, RunRecord]]:
+def changes(ledger: Records) -> Iterator[tuple[datetime, RunRecord]]:
     """The records that say who serves, in the order in which they take effect; of several at one moment the last
     counts."""
     found = [(datetime.fromisoformat(record.facts["effective_from"]), record) for record in ledger.records
@@ -79,18 +79,18 @@ def changes(ledger: Ledger) -> Iterator[tuple[datetime, RunRecord]]:
     yield from sorted(found, key=lambda each: each[0])
 
 
-def champions(ledger: Ledger) -> list[Champion]:
+def champions(ledger: Records) -> list[Champion]:
     """Every version that became champion, in the order of their service."""
     return [Champion(str(record.facts["model_version"]), since, *_runs(ledger, record.facts))
             for since, record in changes(ledger) if record.facts.get("decision") in SERVING]
 
 
-def champion_at(ledger: Ledger, moment: datetime) -> Champion | None:
+def champion_at(ledger: Records, moment: datetime) -> Champion | None:
     """The version that serves intervals beginning at `moment`; None before the first deployment."""
     return next((each for each in reversed(champions(ledger)) if each.effective_from <= moment), None)
 
 
-def challenger_at(ledger: Ledger, moment: datetime) -> Challenger | None:
+def challenger_at(ledger: Records, moment: datetime) -> Challenger | None:
     """The version that is being rolled out in intervals beginning at `moment`, if any."""
     last = next((each for each in reversed(list(changes(ledger))) if each[0] <= moment), None)
     state = last[1].facts.get("challenger") if last else None
@@ -100,14 +100,14 @@ def challenger_at(ledger: Ledger, moment: datetime) -> Challenger | None:
                       step=state["step"], share=state["share"], began=state["began"] or last[1].run_id)
 
 
-def pinned_at(ledger: Ledger, moment: datetime) -> str | None:
+def pinned_at(ledger: Records, moment: datetime) -> str | None:
     """The version that was pinned by hand, if one is."""
     held = [record.facts for since, record in changes(ledger)
             if since <= moment and record.facts["decision"] in ("pin", "unpin")]
     return str(held[-1]["model_version"]) if held and held[-1]["decision"] == "pin" else None
 
 
-def _runs(ledger: Ledger, facts: Mapping[str, Any]) -> tuple[RunRecord, RunRecord]:
+def _runs(ledger: Records, facts: Mapping[str, Any]) -> tuple[RunRecord, RunRecord]:
     train, evaluate = ledger.get(facts["train_run"]), ledger.get(facts["evaluate_run"])
     assert train is not None and evaluate is not None, "a deploy record names runs that the ledger holds"
     return train, evaluate

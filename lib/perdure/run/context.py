@@ -93,6 +93,8 @@ _OUTSIDE = (
     "notebook.py",
     "init.py",
     "init/",
+    "quality/docs/",
+    "run/data_docs.py",
     "run/history.py",
     "run/lineage.py",
     "run/audit.py",

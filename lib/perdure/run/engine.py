@@ -13,6 +13,7 @@ from perdure.core.errors import PerdureError
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON, FileVersion, RunRecord, TableVersion, fingerprint
+from perdure.io.ledger import Records, Seen
 
 from .context import Context, code_version, who
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Inputs = Mapping[str, "DataFrame"]
+Outputs = tuple[TableVersion, ...]
 _SUBJECTS_AT_ONCE = 3
 
 
@@ -28,8 +30,9 @@ class Plan:
     """A run to be: which step, over what, depending on what. `config` is all of the pipeline file that the step
     depends on, `identity` anything else that its result depends on (a model's run, a decision's). `call` gets the
     pinned inputs by table name (a table's rows of earlier runs are left out where `latest_only` names it). `finish`
-    acts on the outside (registers a model) before the writes, and gives facts to add; `confirm`, after the writes,
-    raises where what was read is no longer what it was."""
+    acts on the outside (registers a model) before the writes, and gives facts to add; `confirm`, after the writes, gets
+    what was written, raises where what was read is no longer what it was, and gives facts and outputs to add. Of the
+    ledger the run sees what was known at `as_of` (default: the interval's end)."""
 
     step: str
     interval: Interval
@@ -42,7 +45,12 @@ class Plan:
     latest_only: tuple[str, ...] = ()
     static: bool = False
     finish: Callable[[StepResult, str], tuple[Mapping[str, JSON], tuple[Write, ...]]] | None = None
-    confirm: Callable[[], None] | None = None
+    confirm: Callable[[Outputs], tuple[Mapping[str, JSON], Outputs]] | None = None
+    as_of: datetime | None = None
+
+    def seen(self, ledger: Records) -> Seen:
+        """The records that the run may know of."""
+        return Seen(ledger, self.as_of or self.interval.end)
 
 
 @dataclass
@@ -57,7 +65,8 @@ class Outcome:
 def execute(context: Context, plan: Plan, *, rerun: bool = False) -> Outcome:
     """Runs a plan, or answers with its record when the ledger holds it. `rerun` does it again under a run id of its
     own, which names the first. A failure is recorded too; then the error goes on to the caller."""
-    producers = {wish.table: context.ledger.producers(wish) for wish in plan.reads}
+    seen = plan.seen(context.ledger)
+    producers = {wish.table: seen.producers(wish) for wish in plan.reads}
     if not context.dry_run:
         _require_inputs(plan, producers, context)
     run_id = _run_id(context, plan, producers)
@@ -109,8 +118,7 @@ def _work(
     result = plan.call(inputs, run_id)
     extra, more = plan.finish(result, run_id) if plan.finish else ({}, ())
     outputs = tuple(_write(context, plan, write, run_id) for write in (*result.writes, *more))
-    if plan.confirm is not None:
-        plan.confirm()
+    facts, elsewhere = plan.confirm(outputs) if plan.confirm is not None else ({}, ())
     for output in outputs:
         if output.rows not in (None, result.committed.get(output.table, output.rows)):
             raise PerdureError(
@@ -118,7 +126,7 @@ def _work(
                 f"{output.table}, but version {output.version} committed {output.rows}: rows were lost or doubled on "
                 "the way, so nothing will read this run's; please report it with both numbers"
             )
-    return result, outputs, extra
+    return result, outputs + elsewhere, {**extra, **facts}
 
 
 def _write(context: Context, plan: Plan, write: Write, run_id: str) -> TableVersion:
@@ -207,6 +215,7 @@ def _record(
         inputs=inputs,
         files=plan.files,
         environment=context.environment,
+        known_at=plan.as_of.isoformat() if plan.as_of not in (None, plan.interval.end) else "",
     )
 
 

@@ -11,14 +11,14 @@ from perdure.core.conditions import Repeated, Retrain, parts
 from perdure.core.config import Pipeline
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
-from perdure.io.ledger import Ledger
+from perdure.io.ledger import Records, Seen
 from perdure.policy.retrain import ChampionFacts, Evidence, Part
 
 from .champion import Champion, challenger_at, champion_at, changes, pinned_at
 
 
 def gather_evidence(
-    ledger: Ledger, pipeline: Pipeline, interval: Interval, retrain: Retrain | None = None
+    ledger: Records, pipeline: Pipeline, interval: Interval, retrain: Retrain | None = None
 ) -> tuple[Evidence, list[RunRecord]]:
     """All that the policy (the pipeline's own, or `retrain`) may look at, and the records that it came from."""
     evidence, records = _one(ledger, pipeline, interval, interval.end)
@@ -37,10 +37,11 @@ def gather_evidence(
 
 
 def _one(
-    ledger: Ledger, pipeline: Pipeline, interval: Interval, known_at: datetime
+    ledger: Records, pipeline: Pipeline, interval: Interval, known_at: datetime
 ) -> tuple[Evidence, list[RunRecord]]:
     """One interval's evidence by what was known at `known_at`."""
     # The one that serves from now on: a candidate promoted at this interval's own end is not evidence about it.
+    ledger = Seen(ledger, known_at)
     champion = champion_at(ledger, interval.start)
     monitored = ledger.latest("monitor", interval=interval.label) if champion else None
     stated = latest_performance(ledger, interval, known_at) if champion else None
@@ -77,7 +78,7 @@ def _one(
     return evidence, [*(record for record in used if record), *validated]
 
 
-def _held(ledger: Ledger, moment: datetime) -> str:
+def _held(ledger: Records, moment: datetime) -> str:
     """What keeps a new candidate from serving: a pinned version, a rollout that goes on, or one that ended just now in
     a promotion; empty when nothing does."""
     pinned, challenger = pinned_at(ledger, moment), challenger_at(ledger, moment)
@@ -100,7 +101,7 @@ def _done(record: RunRecord, step: str) -> bool:
     return record.step == step and record.status == "done"
 
 
-def _newest(ledger: Ledger, step: str, interval: str) -> list[RunRecord]:
+def _newest(ledger: Records, step: str, interval: str) -> list[RunRecord]:
     found = {record.subject: record for record in ledger.records
              if record.step == step and record.interval == interval and record.status != "failed"}
     return [found[subject] for subject in sorted(found)]
@@ -141,7 +142,7 @@ def _parts(slices: Any) -> tuple[Part, ...]:
     )
 
 
-def latest_performance(ledger: Ledger, interval: Interval, known_at: datetime) -> RunRecord | None:
+def latest_performance(ledger: Records, interval: Interval, known_at: datetime) -> RunRecord | None:
     """An interval's newest performance record by what was known at `known_at`."""
     found = [
         record
@@ -159,7 +160,7 @@ def _quarantined(validated: list[RunRecord]) -> float | None:
     return sum(int(record.facts.get("quarantined") or 0) for record in validated) / rows if rows else None
 
 
-def labelled_runs(ledger: Ledger) -> dict[str, RunRecord]:
+def labelled_runs(ledger: Records) -> dict[str, RunRecord]:
     """The newest run of each interval that wrote labels."""
     return {record.interval: record for record in ledger.records if _done(record, "featurize")}
 
@@ -171,7 +172,7 @@ def rows_labelled(labelled: Mapping[str, RunRecord], since: datetime | None, unt
     return sum(output.rows or 0 for record in inside for output in record.outputs if output.table == "labels")
 
 
-def _trainings(ledger: Ledger, interval: Interval) -> tuple[datetime, ...]:
+def _trainings(ledger: Records, interval: Interval) -> tuple[datetime, ...]:
     """The ends of the intervals before this one that trained."""
     ends = {datetime.fromisoformat(record.interval_end) for record in ledger.records if _done(record, "train")}
     return tuple(sorted(end for end in ends if end < interval.end))

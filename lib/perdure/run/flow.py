@@ -7,17 +7,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cached_property
 
 from perdure.core.errors import DataGateRefused, EnvironmentMismatch, PerdureError, UsageError
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 
-from . import alerting, blessing, cards, deciding, plans, publishing
+from . import alerting, blessing, cards, deciding, late, plans, publishing, sourcing
 from . import rollout as rollouts
 from .champion import Champion, challenger_at, champion_at
 from .context import Context
 from .engine import Outcome, Plan, command, execute, execute_all
 from .feed import land
+from .owed import lived
 
 # A training takes as long as the data steps of two or three intervals.
 AHEAD = 3
@@ -47,17 +49,33 @@ class Session:
     context: Context
     rerun: bool = False
     tally: Tally = field(default_factory=Tally)
+    _living: bool = field(default=False, init=False)
 
     # -- single steps, each also a job ---------------------------------------------------------------------------
 
     def ingest(self, interval: Interval) -> list[RunRecord]:
         """Every source's files of the interval."""
         land(self.context)
-        return self._all([plans.ingest(self.context, name, interval) for name in self.context.pipeline.sources])
+        return self._all(
+            [sourcing.ingest(self.context, name, interval, self._hand) for name in self.context.pipeline.sources]
+        )
 
     def validate(self, interval: Interval) -> list[RunRecord]:
-        """Every source's raw rows of the interval. Raises DataGateRefused when a critical gate line failed."""
-        records = self._all([plans.validate(self.context, name, interval) for name in self.context.pipeline.sources])
+        """Every source's raw rows of the interval, and earlier intervals again for which it brought rows. Raises
+        DataGateRefused when a critical gate line failed."""
+        records = self._all([sourcing.validate(self.context, name, interval) for name in self.context.pipeline.sources])
+        self._passed(interval, records)
+        for moment in (interval, *self._later(interval)):
+            self._validate_touched(moment)
+        return records
+
+    def _validate_touched(self, moment: Interval) -> None:
+        """Earlier intervals with the rows that were known for them at the end of `moment`."""
+        for interval, names in late.touched(self.context, moment.end).items():
+            some = [sourcing.validate(self.context, name, interval, moment.end) for name in names]
+            self._passed(interval, self._all(some, f"stated anew: rows of {interval} came with {moment}"))
+
+    def _passed(self, interval: Interval, records: list[RunRecord]) -> None:
         refused = [record for record in records if record.status == "refused"]
         for record in refused:
             if record.gate:
@@ -68,11 +86,21 @@ class Session:
                 f"{interval}: the data of {names} did not pass the gate. Mend the data or the suite, then run again: "
                 f"{command(self.context, 'run', interval)}"
             )
-        return records
 
     def featurize(self, interval: Interval) -> RunRecord:
-        """Features and labels of the interval."""
-        return self._one(plans.featurize(self.context, interval))
+        """Features and labels of the interval, after those of earlier intervals for which it brought rows."""
+        self._featurize_touched(interval)
+        record = self._one(plans.featurize(self.context, interval))
+        for moment in self._later(interval):
+            self._featurize_touched(moment)
+        return record
+
+    def _featurize_touched(self, moment: Interval) -> None:
+        """Features and labels of the earlier intervals, and of those that look back at them."""
+        touched = late.touched(self.context, moment.end)
+        for interval in next(iter(touched)).through(moment.previous) if touched else ():
+            if self.context.ledger.latest("featurize", interval=interval.label):
+                self._one(plans.featurize(self.context, interval, moment.end))
 
     def score(self, interval: Interval) -> RunRecord | None:
         """Predictions by the version that served; None (and a line why) before the first deployment."""
@@ -95,13 +123,20 @@ class Session:
         return self._one(plans.explain(self.context, interval, champion, top), f"champion v{champion.version}")
 
     def monitor(self, interval: Interval) -> RunRecord | None:
-        """Profiles and drift of the interval, its realised performance, and the previous one's restated."""
+        """Profiles and drift of the interval, its realised performance, and restated that of the previous one and of
+        those with late rows."""
         champion = self._champion(interval, "monitor")
         if champion is None:
             return None
-        scored = [at for at in (interval.previous, interval) if self.context.ledger.latest("score", interval=at.label)]
-        some = [plans.performance(self.context, at, interval) for at in scored]
+        some = self._performance(interval, {interval.previous, interval})
         return self._all([*some, plans.monitor(self.context, interval, champion)])[-1]
+
+    def _performance(self, moment: Interval, intervals: set[Interval]) -> list[Plan]:
+        """Of these intervals, and of those that were stated anew with what was known at the end of `moment`."""
+        ledger, width = self.context.ledger, moment.width
+        anew = {Interval.parse(label, width) for label in late.restated(ledger.records, moment.end)}
+        scored = [at for at in sorted(intervals | anew) if ledger.latest("score", interval=at.label)]
+        return [plans.performance(self.context, at, moment) for at in scored]
 
     def rollout(self, interval: Interval) -> RunRecord | None:
         """The challenger's next step, where one is being rolled out."""
@@ -192,6 +227,7 @@ class Session:
                 self.context.progress.heading(f"{interval}")
                 self._preview(interval)
             return
+        self._living = True
         with ThreadPoolExecutor(1) as thread:
             ahead: deque[Future[None]] = deque()
             try:
@@ -202,6 +238,15 @@ class Session:
             except BaseException:
                 thread.shutdown(wait=False, cancel_futures=True)
                 raise
+        self._restate(intervals)
+
+    def _restate(self, lived: Sequence[Interval]) -> None:
+        """What rows of earlier intervals made due and no interval that was lived here has done."""
+        moments = {self._hand, *late.later(self.context, lived)}
+        for moment in sorted(moments - set(lived)):
+            self._validate_touched(moment)
+            self._featurize_touched(moment)
+            self._all(self._performance(moment, set()))
 
     def _live(self, interval: Interval, ready: Future[None]) -> None:
         """An interval whose data steps are `ready` or about to be."""
@@ -240,6 +285,19 @@ class Session:
         self.monitor(interval)
         self.decide(interval)
 
+    @cached_property
+    def _hand(self) -> Interval:
+        """The first interval that has not been lived."""
+        pipeline, ledger = self.context.pipeline, self.context.ledger
+        interval = Interval.containing(pipeline.start, pipeline.interval)
+        while lived(pipeline, ledger, interval):
+            interval = interval.next
+        return interval
+
+    def _later(self, interval: Interval) -> list[Interval]:
+        """The intervals that brought rows for this one and aren't lived in this session, which would state it anew."""
+        return [] if self._living else late.later(self.context, [interval])
+
     def _champion(self, interval: Interval, step: str) -> Champion | None:
         champion = champion_at(self.context.ledger, interval.start)
         if champion is None:
@@ -262,8 +320,9 @@ class Session:
         note = f"{facts.get('decision', '')} v{facts.get('model_version', '?')}: {facts.get('reason', '')}"
         return self.tally.add(self.context, outcome, note)
 
-    def _all(self, some: list[Plan]) -> list[RunRecord]:
-        return [self.tally.add(self.context, outcome) for outcome in execute_all(self.context, some, rerun=self.rerun)]
+    def _all(self, some: list[Plan], note: str = "") -> list[RunRecord]:
+        outcomes = execute_all(self.context, some, rerun=self.rerun)
+        return [self.tally.add(self.context, outcome, note) for outcome in outcomes]
 
 
 def due(context: Context, first: str | None = None, last: str | None = None) -> Iterator[Interval]:

@@ -73,7 +73,8 @@ def _show_list(records: Sequence[RunRecord]) -> None:
     table.add_column("seconds", justify="right")
     table.add_column("what it gave")
     for record in records:
-        rows = ", ".join(f"{output.table} {output.rows:,}" for output in record.outputs if output.rows is not None)
+        rows = ", ".join(f"{output.table} {output.rows:,}" for output in record.outputs
+                         if output.rows is not None and output not in record.elsewhere)  # fmt: skip
         reason = str(record.facts.get("reason") or record.facts.get("error") or "")
         table.add_row(
             record.run_id[:12],
@@ -97,6 +98,7 @@ def _show_one(record: RunRecord) -> None:
         "step": f"{record.step} {record.subject}".strip(),
         "status": record.status,
         "interval": f"{record.interval}  [{record.interval_start}, {record.interval_end})",
+        "known at": record.known_at,
         "started": f"{record.started_at}, took {record.seconds:.1f} s",
         "by": f"{record.who}, target {record.target}",
         "code": record.code_version,

@@ -44,7 +44,10 @@ class Progress:
 
     def ended(self, record: RunRecord, note: str = "") -> None:
         """A run that ended: step, subject, rows written, seconds, and `note`."""
-        rows = " ".join(f"{output.table}={output.rows:,}" for output in record.outputs if output.rows is not None)
+        rows = " ".join(f"{output.table}={output.rows:,}" for output in record.outputs
+                        if output.rows is not None and output not in record.elsewhere)  # fmt: skip
+        if record.facts.get("late"):
+            rows += f" (late: {', '.join(f'{count:,} of {label}' for label, count in record.facts['late'].items())})"
         style = _STYLES.get(record.status, "white")
         title = escape(f"{record.interval} {record.step} {record.subject}".strip())
         tail = escape("  ".join(part for part in (rows, note) if part))

@@ -20,7 +20,7 @@ from perdure.core.protocols import Read
 from perdure.core.record import RunRecord
 from perdure.core.registry import did_you_mean
 
-from . import plans
+from . import late, sourcing
 from .context import Context
 from .engine import execute
 
@@ -135,17 +135,20 @@ class Quarantine:
         context, source = self.context, self.source
         width = context.pipeline.interval
         interval = Interval.containing(context.pipeline.start, width) if source.static else Interval.parse(label, width)
-        plan = plans.replay(context, self.name, interval, edits.of(label) if edits else None)
+        plan = sourcing.replay(context, self.name, interval, edits.of(label) if edits else None)
         before = context.ledger.latest("replay", subject=self.name, interval=label)
         facts: Any = plan.identity
         same = before is not None and all(before.facts[name] == facts[name] for name in ("edits", "suite"))
         judged = context.ledger.get(str(facts["validate_run"]))
-        mended = judged is None or _rules(judged.config) != _rules(plans.validate(context, self.name, interval).config)
+        rules = sourcing.validate(context, self.name, interval).config
+        mended = judged is None or _rules(judged.config) != _rules(rules)
         if not same and (edits is not None or mended):
             context.progress.ended(execute(context, plan).record)
-        outcome = execute(context, plans.validate(context, self.name, interval))
+        outcome = execute(context, sourcing.validate(context, self.name, interval))
         if outcome.known:
             return None
+        for moment in late.later(context, [interval]):  # with the late rows that are known by now
+            outcome = execute(context, sourcing.validate(context, self.name, interval, moment.end))
         left = outcome.record.facts
         note = f"{left.get('came_back', 0):,} came back, {left['quarantined']:,} in quarantine"
         context.progress.ended(outcome.record, note)
@@ -174,12 +177,12 @@ class _Edits:
         self._located = self._locate()
         self.labels = sorted(row[0] for row in self._located.select("_interval").distinct().collect())
 
-    def of(self, label: str) -> plans.Edits:
+    def of(self, label: str) -> sourcing.Edits:
         """Those of one interval."""
         from pyspark.sql import functions as F
 
         mine = self._located.where(F.col("_interval") == label)
-        return plans.Edits(self._rows.join(mine, "_id", "left_semi"), self.fingerprint)
+        return sourcing.Edits(self._rows.join(mine, "_id", "left_semi"), self.fingerprint)
 
     def _read(self) -> DataFrame:
         from pyspark.sql import functions as F

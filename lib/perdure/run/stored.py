@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.core.protocols import Read
+from perdure.io.ledger import Seen
 
 from .context import Context
 from .engine import pinned_version
@@ -17,9 +18,11 @@ def stored(context: Context, wish: Read) -> Stored | None:
     """The table that holds what `wish` names, to be read from its own files; None where Spark's reader is cheaper."""
     from perdure.profile.files import WORTH, Stored, Within
 
-    producers = context.ledger.producers(wish)
+    if wish.column is None or wish.since is None or wish.until is None:
+        return None
+    producers = Seen(context.ledger, wish.until).producers(wish)
     outputs = [output for record in producers for output in record.outputs if output.table == wish.table]
-    if wish.column is None or wish.since is None or wish.until is None or sum(o.rows or 0 for o in outputs) < WORTH:
+    if sum(output.rows or 0 for output in outputs) < WORTH:
         return None
     table = context.tables.read(Read(wish.table), pinned_version(wish.table, producers))
     return Stored(table, context.tables.sql_name(wish.table), Within(wish.column, wish.since, wish.until))

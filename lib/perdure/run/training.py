@@ -74,7 +74,8 @@ def _data_versions(context: Context, interval: Interval) -> str:
     from .plans import train
 
     plan = train(context, interval)
-    found = {wish.table: context.ledger.producers(wish) for wish in plan.reads}
+    seen = plan.seen(context.ledger)
+    found = {wish.table: seen.producers(wish) for wish in plan.reads}
     return ", ".join(f"{table}@{pinned_version(table, records)}" for table, records in sorted(found.items()) if records)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.core.interval import Interval
 from perdure.core.protocols import Write
 from perdure.core.record import JSON
+from perdure.io.ledger import Seen
 
 if TYPE_CHECKING:
     from perdure.core.protocols import StepResult
@@ -46,7 +47,7 @@ def unusual_of(
 def _before(context: Context, step: str, subject: str, interval: Interval, many: int) -> list[Mapping[str, Any]]:
     """The facts of the step's newest run in each of the intervals before, oldest first."""
     found = {
-        record.interval_start: record.facts for record in context.ledger.records
+        record.interval_start: record.facts for record in Seen(context.ledger, interval.end).records
         if record.step == step and record.subject == subject and record.status != "failed"
         and record.interval_start and record.interval_start < interval.start.isoformat()
     }  # fmt: skip

@@ -82,12 +82,16 @@ class Span:
 
 
 def version(rows: DataFrame, span: Span, config: Source, changed: str | None) -> FileVersion:
-    """How many rows there are, and a number that tells their content: the latest `changed` (milliseconds), or, without
-    such a column, a hash of all values."""
+    """How many rows there are, and a number that tells their content: the greatest `changed` (a number as it is, a time
+    in milliseconds), or, without such a column, a hash of all values."""
     from pyspark.sql import functions as F
+    from pyspark.sql.types import NumericType
 
     if changed is not None:
-        told = F.max(F.unix_millis(F.col(quoted(changed)).cast("timestamp")))
+        column = F.col(quoted(changed))
+        kind = rows.select(column).schema[0].dataType
+        number = isinstance(kind, NumericType)
+        told = F.max(column.cast("bigint") if number else F.unix_millis(column.cast("timestamp")))
     else:
         told = F.bit_xor(F.xxhash64(*(F.col(quoted(name)) for name in rows.columns)))
     found = rows.agg(F.count(F.lit(1)), told).collect()[0]

@@ -1,8 +1,9 @@
 """Delta tables: by folder or URL, or by name in a catalog (`main.sales.orders`).
 
 With an `event_time` a run reads its interval's rows, without one the whole table. Rows that were added to or changed in
-an interval since have it read again. Options: `changed`, a timestamp column that grows with every change of a row (then
-no row's values are looked at to notice one), and those of Spark's Delta reader. Columns go by name; `_line` is null.
+an interval since have it read again. Options: `changed`, a column that grows with every change of a row: a time, a
+revision, the key itself where rows are only added (then no row's values are looked at to notice one), and those of
+Spark's Delta reader. Columns go by name; `_line` is null.
 """
 
 from __future__ import annotations

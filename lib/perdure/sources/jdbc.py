@@ -1,9 +1,9 @@
 """Tables of a database by JDBC. `path` is the table's name, or a query in parentheses with a name: `(SELECT ...) t`.
 
 Options: `url`, `user`, `password` (write `${env:NAME}` for secrets), `driver`, `fetchsize` and the rest of Spark's;
-`partitions`, how many queries a run's interval is split into, by event time (default 1); `changed`, a timestamp column
-that grows with every change of a row, so that a change is noticed without reading the rows. The driver's jar must be on
-Spark's class path (`spark-submit.sh --jars`).
+`partitions`, how many queries a run's interval is split into, by event time (default 1); `changed`, a column that grows
+with every change of a row - a time, a revision, the key itself where rows are only added - so that a change is noticed
+without reading the rows. The driver's jar must be on Spark's class path (`spark-submit.sh --jars`).
 
 With an `event_time` a run reads its interval's rows, without one the whole table. Spark pushes the range down, so an
 index on the event time (and on `changed`) makes a run as cheap as its rows. Columns go by name; `_line` is null.

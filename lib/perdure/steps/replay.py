@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from perdure.core.config import Source
 from perdure.core.protocols import StepResult, Write
+from perdure.quality.scan import LANDED
 
 from ._rows import FAILURES, named, own, row_id
 
@@ -61,4 +62,5 @@ def mended(raw: DataFrame, replayed: DataFrame, config: Source) -> DataFrame:
     given = [F.when(edited, F.col("_values").getField(name)).otherwise(named(name)).alias(name) for name in declared]
     reject = F.when(~edited, F.col("_reject")).alias("_reject")
     added = [named(name) for name in raw.columns if name not in config.columns and not own(name)]
-    return rows.select(*given, *added, "_file", "_line", "_record", reject, "_id", "_replay_of")
+    landed = [name for name in (LANDED,) if name in raw.columns]
+    return rows.select(*given, *added, "_file", "_line", "_record", reject, "_id", "_replay_of", *landed)

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from perdure.core.config import Source
 from perdure.core.interval import Interval
 from perdure.core.protocols import StepResult, Write
+from perdure.quality.scan import LANDED, either
 from perdure.quality.suites import rule_fingerprint
 from perdure.quality.unusual import of_source
 from perdure.quality.validation import RowRule, Validation
@@ -44,8 +45,8 @@ def validate(
     Expectations' own result as JSON.
 
     Rows that could not be parsed, that lie outside the interval or lack an event time or a key are quarantined whatever
-    the suite says. Of rows with the same key that pass, the one of the greatest `version` stays, else the least in
-    the order of the declared columns.
+    the suite says. Of rows with the same key that pass, the one of the greatest `version` stays, else the one that
+    landed last (`_landed`, see `late.belonging`), else the least in the order of the declared columns.
     Files that aren't per interval hold other intervals' rows, too: those are left out before anything is counted.
     """
     batch = raw
@@ -121,11 +122,13 @@ def _parted(batch: DataFrame, config: Source, found: Validation, run_id: str) ->
     added = [name for name in batch.columns if name not in config.columns and not own(name)]
     declared = [named(name) for name in (*config.columns, *added)]
     lineage = [name for name in ("_replay_of",) if name in batch.columns]
+    landed = [name for name in (LANDED,) if name in batch.columns]
     identity = F.col("_id") if "_id" in batch.columns else row_id(config.columns)
     marked = batch.select(
         *declared,
         *_ORIGIN,
         *lineage,
+        *landed,
         identity.alias("_id"),
         found.refused.alias("__refused"),
         _failures([rule for rule in failing if rule.severity != "info"], run_id).alias("_failures"),
@@ -134,7 +137,9 @@ def _parted(batch: DataFrame, config: Source, found: Validation, run_id: str) ->
     record = F.coalesce(F.col("_record"), as_text(config.columns)).alias("_record")
     bad = marked.filter("__refused").select(*declared, "_id", "_file", "_line", record, "_failures", *lineage)
     good = marked.filter("NOT __refused").select(*declared, "_warnings", *lineage)
-    return (_one_a_key(good, config) if found.counts.duplicates else good), bad
+    if found.counts.duplicates:
+        good = _one_a_key(marked.filter("NOT __refused").select(*good.columns, *landed), config)
+    return good, bad
 
 
 def _failures(rules: Sequence[RowRule], run_id: str) -> Column:
@@ -142,7 +147,9 @@ def _failures(rules: Sequence[RowRule], run_id: str) -> Column:
     if not rules:
         return F.array().cast(FAILURES)
     structs = [F.when(rule.condition, _failure(rule, run_id)) for rule in rules]
-    return F.array_compact(F.array(*structs)).cast(FAILURES)
+    found = F.array_compact(F.array(*structs)).cast(FAILURES)
+    # Most rows fail nothing, and for them no array is built and searched.
+    return F.when(either([rule.condition for rule in rules]), found).otherwise(F.array().cast(FAILURES))
 
 
 def _failure(rule: RowRule, run_id: str) -> Column:
@@ -166,10 +173,12 @@ def _value(rule: RowRule) -> Column:
 
 
 def _one_a_key(rows: DataFrame, config: Source) -> DataFrame:
-    """Rows with the same key reduced to the one of the greatest `version`; of several, or without a version, to the
-    least in the order of the declared columns, nulls last, so that the same one stays whatever the order of files."""
+    """Rows with the same key reduced to the one of the greatest `version`; of several, or without a version, to the one
+    that landed last; then to the least in the order of the declared columns, nulls last, so that the same one stays
+    whatever the order of files."""
     newest = [named(config.version).desc_nulls_last()] if config.version else []
+    newest += [F.col(LANDED).desc()] if LANDED in rows.columns else []
     order = [*newest, *(named(name).asc_nulls_last() for name in config.columns)]
     same = Window.partitionBy(*(named(name) for name in config.key))
     numbered = rows.withColumn("__copy", F.row_number().over(same.orderBy(*order)))
-    return numbered.filter("__copy = 1").drop("__copy")
+    return numbered.filter("__copy = 1").drop("__copy", LANDED)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perdure.core import registry
 from perdure.core.config import Source
+from perdure.core.interval import Duration, Interval
+from perdure.steps.late import belonging
+from perdure.steps.validate import validate
 
 from .spark import count_jobs
 
@@ -113,12 +117,42 @@ def leaves_nothing_behind(spark: SparkSession, sample: Sample, folder: Path, row
     assert sample.table or spark._jsc.sc().getPersistentRDDs().size() == before  # Delta itself keeps a table's state
 
 
+def puts_late_rows_where_they_belong(spark: SparkSession, sample: Sample, folder: Path, rows: Sequence[Row]) -> None:
+    """With `late: upsert`, rows of an earlier interval that land with a later one are that interval's, a correction
+    takes the place of what it corrects, every record is counted once, and all this in any order of the files."""
+    key = next(name for name, kind in sample.columns.items() if kind == "int")
+    time = next(name for name, kind in sample.columns.items() if kind == "timestamp")
+    first = Interval.parse("2013-01", Duration(1, "month"))
+    half, at = len(rows) // 2, datetime(2013, 1, 9)  # noqa: DTZ001 (as files have it; it is UTC)
+    there = [{**row, key: number, time: at} for number, row in enumerate(rows[:half])]
+    corrected = {**there[0], time: at.replace(day=10)}
+    late = [{**row, key: half + number, time: at} for number, row in enumerate(rows[half:-1])]
+    own = {**rows[-1], key: 0, time: at.replace(month=2)}
+    landed = []
+    for interval, some in ((first, there), (first.next, [own, corrected, *late])):
+        sample.write(folder / interval.label, some, sample.bad)
+        landed.append(sample.read(spark, [folder / interval.label]).selectExpr("*", f"'{interval}' AS _interval"))
+    given = {"format": sample.format, "path": "{interval}", "schema": dict(sample.columns), "late": "upsert"}
+    config = Source.model_validate({**given, "key": [key], "event_time": time})
+    before, after = landed if len(rows) % 2 else landed[::-1]
+    judged = []
+    for interval, others in ((first, [first.next.label]), (first.next, [])):
+        mine = belonging(before.unionAll(after), config=config, interval=interval, begin=first.start, others=others)
+        judged.append(validate(mine, source="x", config=config, suite=None, interval=interval))
+    assert [step.facts["rows_in"] for step in judged] == [len(rows) + len(sample.bad), 1 + len(sample.bad)]
+    assert [step.facts["duplicates"] for step in judged] == [1, 0]
+    assert [step.facts["quarantined"] for step in judged] == [len(sample.bad)] * 2
+    good = _counted(judged[0].writes[0].rows.collect(), sample)
+    assert good == Counter(_plain(row, sample.columns) for row in [corrected, *there[1:], *late])
+
+
 LAWS = (
     has_the_promised_shape,
     gives_back_what_was_written,
     accounts_for_every_record,
     is_the_same_in_any_file_order,
     leaves_nothing_behind,
+    puts_late_rows_where_they_belong,
 )
 
 

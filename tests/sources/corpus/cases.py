@@ -1,4 +1,7 @@
-"""The hostile inputs: each a file's name and bytes, how its source is declared, and the one right outcome."""
+"""The hostile inputs: each a file's name and bytes, how its source is declared, and the one right outcome.
+
+docs/bad-input.md lists them: python -m tests.sources.corpus.cases > docs/bad-input.md
+"""
 
 from __future__ import annotations
 
@@ -177,3 +180,40 @@ PARQUET = [
     Case("text in its place", "a.parquet", HEADER + b"1,a\n", r"a.parquet: can't be read"),
 ]  # fmt: skip
 CASES = [*ENCODINGS, *SHAPES, *VALUES, *ARCHIVES, *JSON, *PARQUET]
+
+
+def listing() -> str:
+    """docs/bad-input.md: each case with its outcome."""
+    loaded = sum(not isinstance(case.outcome, str) and not case.outcome[1] for case in CASES)
+    refused = sum(isinstance(case.outcome, str) for case in CASES)
+    lines = [
+        "# Bad input, and what becomes of it",
+        "",
+        "Always one of three: loaded as declared, quarantined with its reason, or the file refused with a message that",
+        f"names it. Of these {len(CASES)}, each a test (`tests/sources/corpus`), {loaded} load whole,",
+        f"{len(CASES) - loaded - refused} quarantine some of their rows, {refused} are refused. Besides them: a",
+        "missing file, a folder in a file's place, a file that vanishes or changes while it is read, one that may not",
+        "be read, links out of the landing folder, formulas in exports, and whatever bytes hypothesis thinks of.",
+        "",
+        "| file | case | outcome |",
+        "|---|---|---|",
+    ]
+    rows = [f"| {case.file} | {_cell(case.name)} | {_cell(_outcome(case))} |" for case in CASES]
+    return "\n".join([*lines, *rows]) + "\n"
+
+
+def _outcome(case: Case) -> str:
+    if isinstance(case.outcome, str):
+        return "refused: " + case.outcome.replace("\\", "").replace(".*", " ... ")
+    good, bad = case.outcome
+    reason = f": {case.reason}" if case.reason else ""
+    parts = [f"{good:,} loaded"] * bool(good or not bad) + [f"{bad:,} quarantined{reason}"] * bool(bad)
+    return ", ".join(parts)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", " or ").replace("<", "&lt;").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    print(listing(), end="")  # noqa: T201

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core import registry
@@ -16,7 +16,8 @@ from perdure.core.config import Source
 from perdure.core.errors import SourceError
 from perdure.sources import _files, explain
 
-from .cases import CASES, COLUMNS, HEADER, Case
+from ..drawn import few
+from .cases import CASES, COLUMNS, HEADER, Case, listing
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -92,6 +93,11 @@ def test_there_are_enough_of_them() -> None:
     assert len({(case.file, case.name) for case in CASES}) == len(CASES)
 
 
+def test_the_docs_list_them() -> None:
+    docs = Path(__file__).parents[3] / "docs" / "bad-input.md"
+    assert docs.read_text() == listing(), "python -m tests.sources.corpus.cases > docs/bad-input.md"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may read everything")
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet"])
 def test_a_file_that_may_not_be_read(spark: SparkSession, tmp_path: Path, name: str) -> None:
@@ -131,13 +137,7 @@ def records(body: bytes) -> int:
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
-@settings(
-    max_examples=8,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@few(8)
 @given(bodies=st.lists(BODY, min_size=15, max_size=30))
 def test_no_bytes_lose_a_record_or_break_a_parser(
     spark: SparkSession, tmp_path: Path, kind: str, bodies: list[bytes]
