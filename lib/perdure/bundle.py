@@ -26,14 +26,14 @@ def resources(pipeline: Pipeline, file: str) -> dict[str, Any]:
 
 
 def _life(pipeline: Pipeline, file: str) -> dict[str, Any]:
-    steps = [*STEPS, *(("alert",) if pipeline.alerts else ())]
+    last = [name for name, wanted in (("publish", pipeline.publish), ("alert", pipeline.alerts)) if wanted]
+    steps = [*STEPS, *last]
     which = ["--interval", "{{job.parameters.interval}}"]
     tasks = [_task(step, file, [*which, *_OPTIONS.get(step, [])]) for step in steps]
     for before, task in pairwise(tasks):
         task["depends_on"] = [{"task_key": before["task_key"]}]
-    _of(tasks, "deploy")["run_if"] = "ALL_DONE"  # it puts the gate's refusal on record, too
-    if pipeline.alerts:
-        _of(tasks, "alert")["run_if"] = "ALL_DONE"
+    for name in ("deploy", *last):  # they put the gate's refusal on record, and tell of it
+        _of(tasks, name)["run_if"] = "ALL_DONE"
     return {
         "name": f"perdure {pipeline.pipeline}",
         "description": f"{pipeline.description} An interval of {pipeline.interval}, a task a step.".strip(),

@@ -220,6 +220,10 @@ alert = _step(
     "alert",
     """Tell those named under `alerts` of what has changed in an interval: state by state, once, with the reason.""",
 )
+publish = _step(
+    "publish",
+    """Send an interval's predictions, drift and decisions to the Kafka topics named under `publish`, at least once.""",
+)
 train = _step(
     "train", """Search and fit a candidate on what was known at the interval's end; track it in MLflow.""", if_due
 )

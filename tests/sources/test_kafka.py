@@ -8,9 +8,7 @@ PERDURE_KAFKA is a folder with `libs` (the broker: kafka_2.13 and kafka-tools 4.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
@@ -27,7 +25,7 @@ from perdure.core.interval import Duration, Interval
 from perdure.sources import kafka
 from perdure.testing import sources as laws
 
-from ..standalone import free_port, wait_for
+from ..kafka import Broker, connector
 from .test_laws import COLUMNS, SAMPLES, TEXT, _json, _mixed, values
 
 if TYPE_CHECKING:
@@ -35,71 +33,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 DAY = Interval.parse("2024-01-01", Duration(1, "day"))
-PROPERTIES = """
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={folder}/data
-log.retention.ms=-1
-num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-"""
-
-
-class Broker:
-    """A broker on loopback, that can be stopped and started again with what it holds."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        (folder / "server.properties").write_text(
-            PROPERTIES.format(port=self.port, controller=free_port(), folder=folder)
-        )
-        made = self.tool("kafka.tools.StorageTool", "random-uuid").split()[-1]
-        self.tool("kafka.tools.StorageTool", "format", "-t", made, "-c", str(folder / "server.properties"))
-        self.start()
-
-    def java(self, *words: str) -> list[str]:
-        java = Path(os.environ["JAVA_HOME"]) / "bin" / "java"
-        libs = f"{os.environ['PERDURE_KAFKA']}/libs/*"
-        return [str(java), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", libs, *words]
-
-    def tool(self, *words: str) -> str:
-        return subprocess.run(self.java(*words), check=True, capture_output=True, text=True, timeout=300).stdout
-
-    def start(self) -> None:
-        with (self.folder / "log").open("a") as log:
-            command = self.java("kafka.Kafka", str(self.folder / "server.properties"))
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
-        wait_for(self.port)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(60)
-
-    @property
-    def options(self) -> dict[str, str]:
-        return {"kafka.bootstrap.servers": f"127.0.0.1:{self.port}"}
-
-    def topic(self, name: str, partitions: int, action: str = "--create") -> None:
-        self.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", f"127.0.0.1:{self.port}", action,
-                  "--topic", name, "--partitions", str(partitions))  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A session with the connector."""
     from perdure.testing.spark import spark_for_tests
 
-    jars = ",".join(map(str, Path(os.environ["PERDURE_KAFKA"], "sparkjars").glob("*.jar")))
-    session = spark_for_tests(tmp_path_factory.mktemp("spark"), {"spark.jars": jars})
+    session = spark_for_tests(tmp_path_factory.mktemp("spark"), {"spark.jars": connector()})
     yield session
     session.stop()
 

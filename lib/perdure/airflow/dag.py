@@ -102,6 +102,8 @@ def _tasks(pipeline: Pipeline, make: Any) -> None:
     chain = [*data, *serving, decide, *after]
     for before, following in pairwise(chain):
         before >> following
+    if pipeline.publish is not None:
+        after[-1] >> job("publish", trigger_rule="none_failed")
     if pipeline.alerts is not None:
         # A teardown tells of refusals and failures, too, and leaves it to the others how the run ended.
         after[-1] >> job("alert").as_teardown()

@@ -49,7 +49,7 @@ class SchemaChanges(Section):
 class Source(Section):
     """Raw data: where it lands, its declared columns, and what must hold of it."""
 
-    format: str = Field(description="csv, json, parquet, delta or jdbc")
+    format: str = Field(description="csv, json, parquet, delta, jdbc or kafka")
     path: str = Field(description="file, folder or pattern ({interval}: its label); a table's folder or name")
     columns: dict[str, SqlType] = Field(alias="schema", min_length=1, description="column name: SQL type")
     key: tuple[str, ...] = Field(default=(), description="columns that name a row; of a key's rows one stays")
@@ -238,6 +238,17 @@ class Alerts(Section):
     picture: bool = Field(default=True, description="attach a chart of what the notice is about (PNG)")
 
 
+class Publish(Section):
+    """Kafka topics that an interval's results are sent to, at least once, each message with an id."""
+
+    options: dict[str, str | int | bool] = Field(
+        description="kafka.bootstrap.servers, kafka.security.protocol, ...; write secrets as ${env:NAME}"
+    )
+    predictions: str | None = Field(default=None, description="topic for each prediction")
+    drift: str | None = Field(default=None, description="topic for each feature that drifted")
+    decisions: str | None = Field(default=None, description="topic for retraining decisions and deployments")
+
+
 class Pipeline(Section):
     """A model's whole life, from raw data to retraining. Relative paths start from the project's folder."""
 
@@ -260,6 +271,7 @@ class Pipeline(Section):
     retrain: Retrain = Retrain()
     explain: Explain = Explain()
     alerts: Alerts | None = Field(default=None, description="needs perdure[alerts]")
+    publish: Publish | None = Field(default=None, description="needs Spark's Kafka connector (jars-kafka.lock)")
     # The project's folder and the chosen target, as the reader of the file found them.
     root: Path = Field(default=Path("."), exclude=True, json_schema_extra={"readOnly": True})
     target: str = Field(default="", exclude=True, json_schema_extra={"readOnly": True})

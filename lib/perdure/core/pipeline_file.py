@@ -125,7 +125,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def _overridable() -> tuple[str, ...]:
-    return ("features", "label", "model", "train", "gate", "monitor", "retrain", "alerts", "sources", "landing")
+    parts = ("features", "label", "model", "train", "gate", "monitor", "retrain")
+    return (*parts, "alerts", "publish", "sources", "landing")
 
 
 def _by_line(problem: str) -> tuple[int, str]:

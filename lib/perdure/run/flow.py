@@ -12,7 +12,7 @@ from perdure.core.errors import DataGateRefused, EnvironmentMismatch, PerdureErr
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 
-from . import alerting, blessing, cards, deciding, plans
+from . import alerting, blessing, cards, deciding, plans, publishing
 from . import rollout as rollouts
 from .champion import Champion, challenger_at, champion_at
 from .context import Context
@@ -177,6 +177,11 @@ class Session:
         alerts = self.context.pipeline.alerts
         return None if alerts is None else self._one(alerting.alert(self.context, interval, alerts))
 
+    def publish(self, interval: Interval) -> RunRecord | None:
+        """Sends the interval's predictions, drift and decisions where the pipeline says; at least once."""
+        config = self.context.pipeline.publish
+        return None if config is None else self._one(publishing.publish(self.context, interval, config))
+
     # -- whole intervals -----------------------------------------------------------------------------------------
 
     def live(self, intervals: Sequence[Interval]) -> None:
@@ -208,6 +213,7 @@ class Session:
         self.score(interval)
         self.monitor(interval)
         self.retrain(interval)
+        self.publish(interval)
         self.alert(interval)
         if any(record.interval == interval.label for record in self.tally.done):
             self.context.progress.heading(f"{interval} lived")

@@ -20,10 +20,12 @@ def owed(pipeline: Pipeline, ledger: Ledger, now: datetime) -> list[Interval]:
 
 
 def lived(pipeline: Pipeline, ledger: Ledger, interval: Interval) -> bool:
-    """Whether an interval's last step is done: the decision, the deployment that follows from it, the alerts."""
+    """Whether an interval's last step is done: the decision, the deployment that follows from it, messages, alerts."""
     decided = ledger.latest("retrain", interval=interval.label)
     if decided is None:
         return False
     if decided.facts.get("decision") == "train" and ledger.latest("deploy", interval=interval.label) is None:
+        return False
+    if pipeline.publish is not None and ledger.latest("publish", interval=interval.label) is None:
         return False
     return pipeline.alerts is None or ledger.latest("alert", interval=interval.label) is not None
