@@ -1,6 +1,6 @@
 """Job: see `./spark-submit.sh jobs/init.py --help`."""
 
-from perdure.cli import init
+from perdure.cli_data import init
 
 if __name__ == "__main__":
     init()

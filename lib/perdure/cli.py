@@ -163,6 +163,11 @@ def _is_due(session: Session, interval: Interval) -> bool:
 def finish(session: Session, *, as_json: bool) -> None:
     """The closing line, or the records as JSON."""
     tally, context = session.tally, session.context
+    if context.tables.conflicts:
+        context.progress.say(
+            f"another run of this pipeline was at work at the same time: {context.tables.conflicts} writes met one of "
+            "its own and gave way or followed it; each row is there once"
+        )
     if as_json:
         click.echo(
             json.dumps(
@@ -362,31 +367,3 @@ def reproduce(pipeline: str, target: str | None, as_json: bool, model_version: s
 
         equal = again(context, model_version, as_json=as_json)
     sys.exit(0 if equal else 1)
-
-
-@command("init.py shop --sample orders.csv --label 'returned = 1'")
-@click.option("--force", is_flag=True, help="Write over files that are there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
-@click.option("--interval", metavar="SPAN", help="What one run processes: '1 day', '1 month', ...")
-@click.option(
-    "--label", metavar="COLUMN|SQL", help="What is predicted: a column, or an SQL expression over the columns."
-)
-@click.option("--time", metavar="COLUMN", help="The event time.")
-@click.option("--key", metavar="COLUMN", help="The column that names a row.")
-@click.option("--sample", required=True, type=click.Path(dir_okay=False), help="CSV, JSON lines or Parquet.")
-@click.argument("name")
-def init(name: str, sample: str, *, force: bool, as_json: bool, **wish: str | None) -> None:
-    """Write a new pipeline from a sample of your data: its file, SQL and suite, which run as they are.
-
-    The sample stays where it is and becomes the pipeline's source. What isn't said is inferred, and told."""
-    from perdure.init import Wish, create
-
-    root = Path.cwd()
-    created = create(name, sample, Wish(**wish), root=root, force=force)
-    files = [str(file.relative_to(root)) for file in created.files]
-    if as_json:
-        click.echo(json.dumps({"files": files, "inferred": created.said}))
-        return
-    for line in (*created.said, *(f"wrote {file}" for file in files)):
-        click.echo(line)
-    click.echo(f"next: ./spark-submit.sh jobs/run.py pipelines/{name}.yml")

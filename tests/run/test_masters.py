@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..standalone import Master
 from .conftest import ROOT
 from .contents import rows
 
@@ -20,11 +23,23 @@ SMALL = ("--conf", "spark.databricks.delta.snapshotPartitions=2", "--conf", "spa
 TABLES = ("features", "labels", "predictions", "decisions", "alias_history")
 
 
-def live(master: str, file: Path, *options: str) -> None:
+LOOPBACK = ("--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.executor.memory=1g")
+
+
+def start(master: str, file: Path, *options: str) -> subprocess.Popen[str]:
     command = [str(ROOT / "spark-submit.sh"), "--master", master, *SMALL, *options, "jobs/run.py", str(file)]
     env = {name: value for name, value in os.environ.items() if name not in ("SPARK_HOME", "PYTHONPATH")}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+
+
+def live(master: str, file: Path, *options: str) -> str:
+    return ended(start(master, file, *options))
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    told = process.communicate(timeout=1800)[0]
+    assert process.returncode == 0, told
+    return told
 
 
 def same(spark: Any, expected: Path, found: Path) -> None:
@@ -47,5 +62,52 @@ def test_standalone_master_with_two_workers(
     spark: Any, lived: Path, fresh: Callable[[], Path], standalone: str
 ) -> None:
     file = fresh()
-    live(standalone, file, "--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.executor.memory=1g")
+    live(standalone, file, *LOOPBACK)
     same(spark, lived.parents[1], file.parents[1])
+
+
+def test_workers_killed_all_along(spark: Any, lived: Path, fresh: Callable[[], Path], standalone: Master) -> None:
+    """One of two is killed every quarter of a minute, whatever is at work; another one takes its place."""
+    file = fresh()
+    process = start(standalone, file, *LOOPBACK)
+    kills = []
+    while process.poll() is None:
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            standalone.kill_a_worker()
+            kills.append(time.time())
+    told = ended(process)
+    assert len(kills) >= 3, told
+    same(spark, lived.parents[1], file.parents[1])
+    hit = steps_at(spark, file, kills)
+    assert len(hit) >= 2, hit
+    if place := os.environ.get("PERDURE_COUNTS"):
+        Path(place).write_text(json.dumps({"kills": len(kills), "steps hit": hit}))
+
+
+def steps_at(spark: Any, file: Path, moments: list[float]) -> list[str]:
+    """The steps that were at work at these moments."""
+    rows = spark.read.format("delta").load(str(file.parents[1] / ".data" / "buoy" / "tables" / "runs"))
+    spans = rows.selectExpr("step", "unix_micros(to_timestamp(started_at)) / 1e6 AS began", "seconds").collect()
+    found = {row["step"] for row in spans for at in moments if row["began"] <= at <= row["began"] + row["seconds"]}
+    return sorted(found)
+
+
+def test_two_runs_at_once(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:
+    """Both end well, and every row, every model version and every decision is there once."""
+    file = fresh()
+    both = [start("local[2]", file) for _ in range(2)]
+    told = [ended(process) for process in both]
+    same(spark, lived.parents[1], file.parents[1])
+    assert versions(file) == versions(lived), told
+
+
+def versions(file: Path) -> list[tuple[str, str]]:
+    """The registered versions: (number, training)."""
+    with sqlite3.connect(file.parents[1] / ".data" / "mlflow.db") as database:
+        query = "SELECT version, value FROM model_version_tags WHERE key = 'perdure.run_id' ORDER BY version"
+        found = database.execute(query).fetchall()
+        gone = {row[0] for row in database.execute(
+            "SELECT version FROM model_versions WHERE current_stage = 'Deleted_Internal'")}  # fmt: skip
+    return [(str(version), run) for version, run in found if version not in gone]

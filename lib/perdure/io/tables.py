@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -19,6 +20,10 @@ from perdure.core.protocols import Read, Write
 # Characters that Delta takes in column names only with column mapping.
 _NEEDS_MAPPING = re.compile(r"[ ,;{}()\n\t=]")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*:")
+# Conflicts with another writer. Delta has committed nothing then, and a write of ours may be tried again: it carries
+# its run id, so if the other one was the same run, trying again changes nothing.
+_CONFLICT = re.compile(r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|Concurrent\w*Exception")
+_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,9 @@ class Tables:
     """The tables of one target, below its `storage` or in its catalog schema."""
 
     def __init__(self, spark: SparkSession, place: Target, root: str) -> None:
-        """`root`: the folder that a relative `storage` starts from."""
+        """`root`: the folder that a relative `storage` starts from. `conflicts` counts writes that met another one."""
         self._spark = spark
+        self.conflicts = 0
         self._schema = f"{place.catalog}.{place.schema_name}" if place.catalog else None
         storage = place.storage or ""
         self._storage = storage if _URL.match(storage) or storage.startswith("/") else f"{root}/{storage}"
@@ -134,10 +140,18 @@ class Tables:
         raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")
 
     def _save(self, writer: DataFrameWriter, table: str) -> None:
-        if self._schema:
-            writer.saveAsTable(self.where(table))
-        else:
-            writer.save(self.where(table))
+        for left in reversed(range(_TRIES)):
+            try:
+                if self._schema:
+                    writer.saveAsTable(self.where(table))
+                else:
+                    writer.save(self.where(table))
+                return
+            except Exception as error:
+                if not left or not _CONFLICT.search(str(error)):
+                    raise
+                self.conflicts += 1
+                time.sleep(0.5 * (_TRIES - left))
 
     def _open(self, table: str, version: int | None) -> DataFrame:
         reader: Any = self._spark.read.format("delta")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _RUN_ID = "perdure.run_id"
+_PROCESS = "perdure.process"
+_DAY = 86_400
 _EXAMPLE_ROWS = 5
 _REMOTE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:")
+_PATIENCE = 10  # seconds
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class Tracking:
             file = root / uri.removeprefix("sqlite:///")
             file.parent.mkdir(parents=True, exist_ok=True)
             uri = f"sqlite:///{file}"
-        self.uri, self.name, self._artifacts = uri, name, artifacts
+        self.uri, self.name = uri, name
+        self._artifacts = re.sub("^s3a:", "s3:", artifacts)  # the same place, by the name that MLflow knows
         self._experiment_name = experiment or (f"/Shared/{name}" if uri == "databricks" else name)
         self._models: dict[str, PipelineModel] = {}
         self._client_: MlflowClient | None = None
@@ -88,7 +94,7 @@ class Tracking:
             return found
         with _quiet():
             self._remove_unfinished(log.run_id)
-            run = self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id})
+            run = self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id, _PROCESS: _process()})
             self._log(run, log.params, log.metrics)
             for trial in log.trials:
                 nested = self._create_run(trial.name, {"mlflow.parentRunId": run})
@@ -96,16 +102,19 @@ class Tracking:
                 self._client.set_terminated(nested, trial.status)
             self._log_model(run, log)
             self._client.set_terminated(run)
-            version = self._register(run, {**log.tags, _RUN_ID: log.run_id})
+            version = self._settled(log.run_id, self._register(run, {**log.tags, _RUN_ID: log.run_id}))
         self._models[version.version] = log.model
         return version
 
     def find(self, run_id: str) -> ModelVersion | None:
         """The version that a training registered, if it got so far."""
-        for version in self._client.search_model_versions(f"name = '{self.name}'"):
-            if version.tags.get(_RUN_ID) == run_id:
-                return ModelVersion(str(version.version), str(version.run_id), str(version.source))
-        return None
+        found = [
+            version
+            for version in self._client.search_model_versions(f"name = '{self.name}'")
+            if version.tags.get(_RUN_ID) == run_id
+        ]
+        first = min(found, key=lambda version: int(version.version), default=None)
+        return ModelVersion(str(first.version), str(first.run_id), str(first.source)) if first else None
 
     def read(self, location: str, name: str) -> str:
         """The text of a file beside a stored model; MLflow itself is only asked where it isn't a local one. Raises
@@ -210,6 +219,7 @@ class Tracking:
     def _client(self) -> MlflowClient:
         """The client; MLflow's own functions go to its servers, too, whichever target was asked last."""
         if self._client_ is None:
+            _require_answer(self.uri)
             with _quiet():
                 self._choose()
                 import mlflow
@@ -243,8 +253,6 @@ class Tracking:
         return str(self._client.create_run(self._experiment, tags=dict(tags), run_name=name).info.run_id)
 
     def _log(self, run: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        import time
-
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
@@ -290,14 +298,59 @@ class Tracking:
         version = self._client.create_model_version(self.name, source, run, tags=dict(tags))
         return ModelVersion(str(version.version), run, source)
 
+    def _settled(self, run_id: str, mine: ModelVersion) -> ModelVersion:
+        """The version that counts, when the same training was registered by two processes at once: the first. The
+        other one takes its own back."""
+        first = self.find(run_id)
+        if first is None or first.version == mine.version:
+            return mine
+        self._client.delete_model_version(self.name, mine.version)
+        self._client.delete_run(mine.tracking_run)
+        return first
+
     def _remove_unfinished(self, run_id: str) -> None:
-        """Deletes the tracking runs of a training that ended before it was registered."""
+        """Deletes the tracking runs of a training that ended before it was registered, but not those of a process that
+        is at work now."""
         for run in self._client.search_runs([self._experiment], f"tags.`{_RUN_ID}` = '{run_id}'"):
+            if _is_at_work(run.data.tags.get(_PROCESS, ""), run.info.start_time):
+                continue
             nested = self._client.search_runs(
                 [self._experiment], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'", max_results=1000
             )
             for gone in (*nested, run):
                 self._client.delete_run(gone.info.run_id)
+
+
+def _process() -> str:
+    """This process, for others to tell whether it is still there."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _is_at_work(process: str, started: int) -> bool:
+    """Whether a process that began to train at `started` (milliseconds) may be training still: seen on this machine,
+    and elsewhere taken for granted for a day."""
+    host, _, number = process.partition(":")
+    if host != socket.gethostname() or not number.isdigit():
+        return bool(process) and time.time() - started / 1000 < _DAY
+    return int(number) != os.getpid() and os.path.exists(f"/proc/{number}")
+
+
+def _require_answer(uri: str) -> None:
+    """Raises PerdureError when a tracking server doesn't answer at all: MLflow itself would try for minutes."""
+    if not uri.startswith(("http://", "https://")):
+        return
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    try:
+        urlopen(f"{uri.rstrip('/')}/health", timeout=_PATIENCE).close()
+    except HTTPError:
+        return  # whatever it says, it is there
+    except OSError as error:
+        raise PerdureError(
+            f"the tracking server must answer, but {uri} doesn't ({getattr(error, 'reason', error)}). Tables and "
+            "ledger are as they were: start it, or mend 'tracking' in the pipeline file, and the same command resumes"
+        ) from error
 
 
 @contextmanager
@@ -306,6 +359,7 @@ def _quiet() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # half a minute, not four
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # its import sets the levels of its loggers anew
     for name in ("mlflow", "alembic", "mlflow.spark", "py4j"):
         logging.getLogger(name).setLevel(logging.ERROR)
