@@ -1,0 +1,57 @@
+"""Tables by path and by three-part name behave alike, also when two write at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from perdure.core.config import Target
+from perdure.core.interval import Duration, Interval
+from perdure.core.protocols import Read, Write
+from perdure.io.tables import Tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DAY = Interval.parse("2024-01-01", Duration(1, "day"))
+
+
+@pytest.fixture(params=["path", "catalog"])
+def tables(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -> Tables:
+    if request.param == "path":
+        return Tables(spark, Target(storage="lake", tracking="x"), str(tmp_path))
+    spark.sql("DROP SCHEMA IF EXISTS spark_catalog.lake CASCADE")
+    spark.sql("CREATE SCHEMA spark_catalog.lake")
+    return Tables(spark, Target(catalog="spark_catalog", schema="lake", tracking="x"), str(tmp_path))
+
+
+def test_written_once_a_run_and_replaced_by_the_next(spark: SparkSession, tables: Tables) -> None:
+    assert not tables.exists("rows")
+    one, two = spark.range(10).toDF("n"), spark.range(3).toDF("n")
+    first = tables.write(Write("rows", one), DAY, "run-1")
+    assert (first.rows, tables.exists("rows")) == (10, True)
+    assert tables.write(Write("rows", one), DAY, "run-1") == first
+    tables.write(Write("rows", two), DAY.next, "run-2")
+    third = tables.write(Write("rows", two), DAY, "run-3")
+    assert sorted(row["n"] for row in tables.read(Read("rows")).collect()) == [0, 0, 1, 1, 2, 2]
+    assert tables.read(Read("rows"), first.version).count() == 10
+    assert third.version == first.version + 2
+    tables.append_records("runs", two)
+    tables.append_records("runs", two)
+    assert tables.read(Read("runs")).count() == 6
+    found = spark.sql(f"SELECT count(*) AS n FROM {tables.sql_name('rows')}").first()
+    assert found is not None and found["n"] == 6
+
+
+def test_the_same_run_twice_at_once_is_there_once(spark: SparkSession, tables: Tables) -> None:
+    def write(number: int) -> int | None:
+        rows = spark.range(1000, numPartitions=2).toDF("n")
+        return tables.write(Write("rows", rows, "append"), DAY, f"run-{number // 4}").rows
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, range(8))) == [1000] * 8
+    assert tables.read(Read("rows")).count() == 2000
+    assert tables.conflicts >= 1
