@@ -46,7 +46,8 @@ def main() -> None:
             took["in"].append(time.monotonic() - began)
             rows = spark.read.format("delta").load(folder)
             assert rows.count() == given.messages, rows.count()
-            out = rows.selectExpr(f"'{topic}-out' AS topic", "id AS key", "to_json(struct(id, x AS prediction)) AS value")
+            value = "to_json(struct(id, x AS prediction)) AS value"
+            out = rows.selectExpr(f"'{topic}-out' AS topic", "id AS key", value)
             began = time.monotonic()
             publish.send(out, options)
             took["out"].append(time.monotonic() - began)

@@ -4,8 +4,8 @@
 
 An interval of that many rows (made up: numbers, two categories, a label that follows from them) lives its life: three
 days are ingested and validated against a suite, featurized, a model is trained on two of them, and the third is scored
-and monitored. Each size runs in a process of its own. Prints a table a size, and at the end what each step costs for each
-million rows between the smallest and the largest size. Memory is the driver's: Python's, and Java's heap after a
+and monitored. Each size runs in a process of its own. Prints a table a size, and at the end what each step costs for
+each million rows between the smallest and the largest size. Memory is the driver's: Python's, and Java's heap after a
 collection at the step's end, which is what a driver that held rows would show.
 """
 
@@ -121,7 +121,8 @@ def _measured(spark: Any, context: Context, work: Callable[[], Any]) -> dict[str
     spark._jvm.java.lang.System.gc()
     heap = (runtime.totalMemory() - runtime.freeMemory()) / 1e6
     return {"seconds": seconds, **{name: after[name] - before[name] for name in before},
-            "files": _files(context) - files, "python_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "heap_mb": heap}
+            "files": _files(context) - files,
+            "python_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "heap_mb": heap}
 
 
 def _counters(spark: Any) -> dict[str, float]:
