@@ -353,17 +353,3 @@ def history(pipeline: str, target: str | None, as_json: bool, moment: str | None
         from perdure.run.history import show
 
         show(context, as_json=as_json, **filters)
-
-
-@command("reproduce.py pipelines/flights.yml 3")
-@pipeline_options
-@click.argument("model_version")
-def reproduce(pipeline: str, target: str | None, as_json: bool, model_version: str) -> None:
-    """Train a model version again from its recorded table versions, and compare predictions on its holdout.
-
-    Exit code 0 when they are equal, 1 when not; then what differs (data, packages, code) is said."""
-    with opened(pipeline, target, as_json=as_json) as context:
-        from perdure.run.reproduce import reproduce as again
-
-        equal = again(context, model_version, as_json=as_json)
-    sys.exit(0 if equal else 1)

@@ -1,8 +1,9 @@
-"""The command lines of the jobs for operations: the schedule, and notebooks of either kind."""
+"""The command lines of the jobs for operations: the schedule, trainings done again, notebooks of either kind."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,17 @@ def _show_lives(lives: list[Any], metric: str, *, as_json: bool) -> None:
     else:
         also = {"log_loss": ["area_under_roc"]}.get(metric, [])
         scratch.show(lives, [metric, *also])
+
+
+@command("reproduce.py pipelines/flights.yml 3")
+@pipeline_options
+@click.argument("model_version")
+def reproduce(pipeline: str, target: str | None, as_json: bool, model_version: str) -> None:
+    """Train a model version again from its recorded table versions, and compare predictions on its holdout.
+
+    Exit code 0 when they are equal, 1 when not; then what differs (data, packages, code) is said."""
+    with opened(pipeline, target, as_json=as_json) as context:
+        from perdure.run.reproduce import reproduce as again
+
+        equal = again(context, model_version, as_json=as_json)
+    sys.exit(0 if equal else 1)
