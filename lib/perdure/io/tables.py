@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -105,10 +106,11 @@ class Tables:
         """Appends control records (the ledger's), unpartitioned; small files are compacted by Delta as they gather.
         `note` becomes the commit's metadata."""
         if not self.exists(table):
-            self._spark.sql(
+            create = (
                 f"CREATE TABLE IF NOT EXISTS {self.sql_name(table)} ({_columns(rows)}) USING delta "
                 "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')"
             )
+            self._again(lambda: self._spark.sql(create))
         writer = rows.write.format("delta").mode("append").option("userMetadata", note)
         self._save(writer, table)
 
@@ -140,12 +142,14 @@ class Tables:
         raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")
 
     def _save(self, writer: DataFrameWriter, table: str) -> None:
+        where = self.where(table)
+        self._again(lambda: writer.saveAsTable(where) if self._schema else writer.save(where))
+
+    def _again(self, write: Callable[[], object]) -> None:
+        """Does a write, and does it again where it met another writer's."""
         for left in reversed(range(_TRIES)):
             try:
-                if self._schema:
-                    writer.saveAsTable(self.where(table))
-                else:
-                    writer.save(self.where(table))
+                write()
                 return
             except Exception as error:
                 if not left or not _CONFLICT.search(str(error)):

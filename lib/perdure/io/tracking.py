@@ -220,11 +220,12 @@ class Tracking:
         """The client; MLflow's own functions go to its servers, too, whichever target was asked last."""
         if self._client_ is None:
             _require_answer(self.uri)
-            with _quiet():
+            with _quiet(), _alone(self.uri):
                 self._choose()
                 import mlflow
 
                 self._client_ = mlflow.MlflowClient()
+                self._client_.get_experiment_by_name(self._experiment_name)  # makes the database's tables
         else:
             self._choose()
         return self._client_
@@ -238,13 +239,14 @@ class Tracking:
     @property
     def _experiment(self) -> str:
         if self._experiment_ is None:
-            with _quiet():
-                found = self._client.get_experiment_by_name(self._experiment_name)
+            client = self._client
+            with _quiet(), _alone(self.uri):
+                found = client.get_experiment_by_name(self._experiment_name)
                 if found is not None:
                     self._experiment_ = found.experiment_id
                 else:
                     place = self._artifacts if self.uri.startswith(("sqlite", "postgresql", "mysql")) else None
-                    self._experiment_ = self._client.create_experiment(
+                    self._experiment_ = client.create_experiment(
                         self._experiment_name, artifact_location=place
                     )
         return self._experiment_
@@ -319,6 +321,20 @@ class Tracking:
             )
             for gone in (*nested, run):
                 self._client.delete_run(gone.info.run_id)
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """No other process does this at the same time, on one machine's database: two that make its tables at once both
+    fail. The lock ends with its process."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    import fcntl
+
+    with open(uri.removeprefix("sqlite:///") + ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _process() -> str:
