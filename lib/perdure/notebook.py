@@ -121,6 +121,7 @@ class Life:
         wishes = plans.train(self._context, self.interval(interval)).reads
         rows = {wish.table: self._context.tables.read(wish) for wish in wishes}
         trained: TrainedModel = train(rows["features"], rows["labels"], pipeline=pipeline, cut=cut).value
+        trained.release()
         return trained
 
     def model(self, version: str) -> Any:
