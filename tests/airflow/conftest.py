@@ -45,7 +45,7 @@ class Airflow:
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        (self.home / "dags").mkdir(parents=True)
+        (self.home / "dags").mkdir(parents=True, exist_ok=True)
         self.base = base = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,

@@ -71,7 +71,8 @@ def test_four_days_through_the_scheduler(running: Airflow, tmp_path: Path) -> No
     training due. A backfill then finds everything done, and changes no table."""
     file = small_project(tmp_path / "project")
     text = re.sub(r"\nend: \S+", "\nend: 2016-06-19", file.read_text())
-    file.write_text(text.replace("{age: 1 day}", "{drift: population_stability_index, above: 0.01}"))
+    text = text.replace("{age: 1 day}", "{drift: population_stability_index, above: 0.01}")
+    file.write_text(text.replace("cooldown: 1", "cooldown: 0"))
     running.dag("buoy", f"""
 from datetime import timedelta
 from perdure.airflow import pipeline_dag
