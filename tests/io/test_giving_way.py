@@ -66,6 +66,8 @@ def test_a_server_that_is_down_is_said_at_once(tmp_path: Path) -> None:
         tracking.find("run")
     assert time.monotonic() - began < 5
     assert tracking._artifacts == "s3://lake/sea/models"
+    with pytest.raises(PerdureError, match="must answer"):  # it is asked: this is no path on this machine
+        tracking.read("mlflow-artifacts:/1/abc/artifacts/model", "perdure/serving.json")
 
 
 def test_who_is_at_work() -> None:

@@ -374,6 +374,7 @@ def _quiet() -> Iterator[None]:
     """MLflow without its chatter: telemetry off, database migrations and warnings unsaid."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # where a job's --json goes
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # half a minute, not four
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # its import sets the levels of its loggers anew
