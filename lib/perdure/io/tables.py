@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from pyspark.errors import AnalysisException
@@ -143,7 +143,7 @@ class Tables:
 
     def _save(self, writer: DataFrameWriter, table: str) -> None:
         where = self.where(table)
-        self._again(lambda: writer.saveAsTable(where) if self._schema else writer.save(where))
+        self._again(partial(writer.saveAsTable if self._schema else writer.save, where))
 
     def _again(self, write: Callable[[], object]) -> None:
         """Does a write, and does it again where it met another writer's."""
