@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 # What a reader must find in what each prints, over five days of the buoy.
 SHOWN = {
     "explore": ("Sources", "readings", "by the reading's time", "chart: Mean temperature"),
-    "train": ("Every trial", "linear_regression", "beat_champion", "boosted trees", "chart: What each model leans on"),
+    "train": ("Every trial", "linear_regression", "against the champion", "boosted trees", "chart: What each model leans on"),
     "why": ("The champion's succession", "Decisions", "population_stability_index", "chart: Drift by feature"),
     "operate": ("Intervals", "0 new runs", "chart: Seconds by interval", "Tables"),
     "tour": ("2016-06-19", "the report has"),
