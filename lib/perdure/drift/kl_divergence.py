@@ -22,9 +22,10 @@ applies_to = frozenset({"numeric", "categorical"})
 
 def statistic(reference: ColumnProfile, current: ColumnProfile) -> float | None:
     """From 0 (the same) without bound; None where a side has no values."""
-    from scipy.stats import entropy
+    from scipy.special import rel_entr
 
     found = floored(reference, current)
     if found is None:
         return None
-    return float(entropy(*found))
+    ours, theirs = (side / side.sum() for side in found)
+    return float(rel_entr(ours, theirs).sum())
