@@ -138,7 +138,10 @@ def show(found: Mapping[str, Any], context: Context) -> None:
     for model in found["models"]:
         decided = {"promote": "was or is champion", "refuse": "was refused"}.get(str(model["decision"]), "not decided")
         out.print(f"model v{model['version']} (trained {model['interval']}, {decided}) learnt from such rows")
-    if not found["models"]:
+    if {"features", "labels"} <= set(found["without_the_column"]):
+        out.print("[bold]features and labels have no such column[/]: rows made from these stay there, and which models "
+                  "learnt from them can't be told; erase those keys as well")  # fmt: skip
+    elif not found["models"]:
         out.print("no model version learnt from such rows")
     out.print("What this doesn't reach:")
     for file in found["files"]:
