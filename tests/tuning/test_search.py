@@ -72,7 +72,7 @@ def test_a_failed_trial_is_not_the_end() -> None:
     trials = search(SPACES, moody, trials=8, parallelism=2, seed=3)
     assert len(trials) == 8
     failed = {trial.family: trial for trial in trials if trial.status == "failed"}
-    assert failed["far"].error == "ValueError: too far"
+    assert failed["far"].error == "ValueError: too far with details"
     assert "finite" in failed["flags"].error
     assert best(trials).family == "near"
 

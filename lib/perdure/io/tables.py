@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, DataFrameWriter, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from perdure.core.config import Target
@@ -23,7 +23,10 @@ _NEEDS_MAPPING = re.compile(r"[ ,;{}()\n\t=]")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*:")
 # Conflicts with another writer. Delta has committed nothing then, and a write of ours may be tried again: it carries
 # its run id, so if the other one was the same run, trying again changes nothing.
-_CONFLICT = re.compile(r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|Concurrent\w*Exception")
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|Concurrent\w*Exception"
+    r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION|ALREADY_EXISTS"
+)
 _TRIES = 5
 
 
@@ -85,34 +88,27 @@ class Tables:
         """Writes rows once a run id. A repeat changes nothing and answers with the first commit."""
         label = "static" if static else interval.label
         rows = write.rows.withColumns({"_interval": F.lit(label), "_run_id": F.lit(run_id)})
-        writer = (
-            rows.write.format("delta")
-            .option("txnAppId", f"{run_id}:{write.table}")
-            .option("txnVersion", 1)
-            .option("userMetadata", run_id)
-            .option("mergeSchema", "true")
-            .partitionBy("_interval")
-        )
-        if any(_NEEDS_MAPPING.search(name) for name in rows.columns):
-            writer = writer.option("delta.columnMapping.mode", "name")
-        if write.mode == "replace":
-            writer = writer.mode("overwrite").option("replaceWhere", f"_interval = '{label}'")
+        options = {
+            "txnAppId": f"{run_id}:{write.table}",
+            "txnVersion": "1",
+            "userMetadata": run_id,
+            "mergeSchema": "true",
+        }
+        replaced = label if write.mode == "replace" else None
+        if self._schema:
+            self._into_catalog(rows, write.table, options, replaced)
         else:
-            writer = writer.mode("append")
-        self._save(writer, write.table)
+            self._into_path(rows, write.table, options, replaced)
         return self.commit_of(write.table, run_id)
 
     def append_records(self, table: str, rows: DataFrame, note: str = "") -> None:
         """Appends control records (the ledger's), unpartitioned; small files are compacted by Delta as they gather.
         `note` becomes the commit's metadata."""
         if not self.exists(table):
-            create = (
-                f"CREATE TABLE IF NOT EXISTS {self.sql_name(table)} ({_columns(rows)}) USING delta "
-                "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')"
-            )
-            self._again(lambda: self._spark.sql(create))
+            self._create(table, rows, "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')")
         writer = rows.write.format("delta").mode("append").option("userMetadata", note)
-        self._save(writer, table)
+        where = self.where(table)
+        self._again(partial(writer.saveAsTable if self._schema else writer.save, where))
 
     def delete(self, table: str, condition: Column, note: str) -> None:
         """Deletes rows; `note` becomes the commit's metadata. Older versions hold them until VACUUM."""
@@ -141,9 +137,28 @@ class Tables:
                     return Commit(int(row["version"]), None if written is None else int(written))
         raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")
 
-    def _save(self, writer: DataFrameWriter, table: str) -> None:
-        where = self.where(table)
-        self._again(partial(writer.saveAsTable if self._schema else writer.save, where))
+    def _into_path(self, rows: DataFrame, table: str, options: Mapping[str, str], replaced: str | None) -> None:
+        writer = rows.write.format("delta").options(**options).partitionBy("_interval")
+        if _mapped(rows):
+            writer = writer.option("delta.columnMapping.mode", "name")
+        if replaced is None:
+            writer = writer.mode("append")
+        else:
+            writer = writer.mode("overwrite").option("replaceWhere", f"_interval = '{replaced}'")
+        self._again(partial(writer.save, self.where(table)))
+
+    def _into_catalog(self, rows: DataFrame, table: str, options: Mapping[str, str], replaced: str | None) -> None:
+        """A table of a catalog is made before it is written: of two that make it by writing, one loses its rows."""
+        if not self.exists(table):
+            mapped = "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')" if _mapped(rows) else ""
+            self._create(table, rows, f"PARTITIONED BY (_interval) {mapped}")
+        writer = rows.writeTo(self.where(table)).options(**options)
+        write = writer.append if replaced is None else partial(writer.overwrite, F.col("_interval") == replaced)
+        self._again(write)
+
+    def _create(self, table: str, rows: DataFrame, how: str) -> None:
+        create = f"CREATE TABLE IF NOT EXISTS {self.sql_name(table)} ({_columns(rows)}) USING delta {how}"
+        self._again(lambda: self._spark.sql(create))
 
     def _again(self, write: Callable[[], object]) -> None:
         """Does a write, and does it again where it met another writer's."""
@@ -167,3 +182,8 @@ class Tables:
 
 def _columns(rows: DataFrame) -> str:
     return ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in rows.schema.fields)
+
+
+def _mapped(rows: DataFrame) -> bool:
+    """Whether Delta takes the columns' names only with column mapping."""
+    return any(_NEEDS_MAPPING.search(name) for name in rows.columns)

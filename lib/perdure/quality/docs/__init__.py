@@ -6,6 +6,7 @@ scripts from the net are replaced by those beside this file. Bootstrap 4.3.1's s
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from typing import Any
 
 from ..results import loaded, quiet
 
+_COLUMNS = {
+    "class_name": "ValidationResultsColumnSectionRenderer",
+    "table_renderer": {"class_name": "Rows", "module_name": f"{__name__}.rows"},
+}
 _STATIC = ("bootstrap.min.css", "docs.css", "docs.js")
 
 
@@ -77,9 +82,20 @@ def _document(one: Validated) -> dict[str, Any]:
     meta = {"run_id": {"run_name": one.run_id[:12], "run_time": one.at},
             "batch_spec": {"source": one.source, "interval": one.interval}}  # fmt: skip
     with quiet():
-        page = ValidationResultsPageRenderer().render(loaded(one.result, meta))
+        page = ValidationResultsPageRenderer(column_section_renderer=_COLUMNS).render(loaded(one.result, meta))
     found: dict[str, Any] = page.to_json_dict()
+    for section in found["sections"]:
+        _escape(section)
     return found
+
+
+def _escape(section: dict[str, Any]) -> None:
+    """A section is named by its column, whose name is data; Great Expectations takes it for HTML."""
+    section["section_name"] = html.escape(section.get("section_name") or "")
+    for block in section["content_blocks"]:
+        header = block.get("header")
+        if block["content_block_type"] == "header" and isinstance(header, dict):
+            header["string_template"]["template"] = html.escape(header["string_template"]["template"])
 
 
 @cache
@@ -101,10 +117,10 @@ def _write(path: Path, view: Any, document: Mapping[str, Any]) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _safe(html: str) -> Any:
+def _safe(text: str) -> Any:
     from markupsafe import Markup
 
-    return Markup(html)
+    return Markup(text)
 
 
 def _text(name: str) -> str:
