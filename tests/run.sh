@@ -27,7 +27,7 @@ check() {  # name command...
     printf -- '-- %s: %d s\n' "$name" $((SECONDS - started))
 }
 sources=()
-for folder in lib jobs pipelines tests; do [[ ! -d $folder ]] || sources+=("$folder"); done
+for folder in lib jobs pipelines tests benchmarks; do [[ ! -d $folder ]] || sources+=("$folder"); done
 typed=(lib)
 [[ ! -d jobs ]] || typed+=(jobs)
 
