@@ -39,6 +39,6 @@ apart='postgres and not airflow and not kafka and not places'  # run by hand: th
 check 'fast tests' "$python" -m pytest -m "not cluster and not long and not $apart" -n 2 --dist loadfile
 # These start clusters and set-ups of their own, so they have the machine to themselves.
 check 'cluster tests' "$python" -m pytest -m "cluster and not long and not $apart"
-check 'long tests' "$python" -m pytest -m "long and not $apart"
+check 'long tests' "$python" -m pytest -m "long and not $apart" -n 2 --dist loadfile
 
 ((${#failed[@]} == 0)) || { printf 'failed: %s\n' "$(IFS=,; echo "${failed[*]}")"; exit 1; }
