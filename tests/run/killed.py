@@ -58,7 +58,7 @@ def guarded(function: Callable[..., Any], name: Callable[..., str]) -> Callable[
 
 
 
-def append_label(table: str, rows: Any) -> str:
+def append_label(table: str, rows: Any, note: str = "") -> str:
     # The ledger's rows carry their step and interval: name the boundary by the newest of them.
     last = rows.orderBy("started_at").tail(1)[0]
     return f"record {last['step']} {last['subject']} {last['interval']}"
@@ -67,7 +67,7 @@ def append_label(table: str, rows: Any) -> str:
 Tables.write = guarded(Tables.write, lambda write, interval, run_id: f"write {write.table} {interval}")  # type: ignore[method-assign]
 Tables.append_records = guarded(Tables.append_records, append_label)  # type: ignore[method-assign]
 Tracking.log_training = guarded(Tracking.log_training, lambda log: f"registration {log.name}")  # type: ignore[method-assign]
-Tracking._register = guarded(Tracking._register, lambda run, log: f"model version {log.name}")  # type: ignore[method-assign]
+Tracking._register = guarded(Tracking._register, lambda run, tags: f"model version {tags['perdure.interval']}")  # type: ignore[method-assign]
 Tracking.set_alias = guarded(Tracking.set_alias, lambda alias, version: f"alias {version}")  # type: ignore[method-assign]
 
 if __name__ == "__main__":
