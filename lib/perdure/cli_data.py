@@ -118,9 +118,10 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if not rows:
         click.echo("no rows in quarantine")
         return
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from perdure.run.terminal import console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0]:
@@ -129,7 +130,7 @@ def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         texts = (", ".join(map(str, value)) if isinstance(value, list) else value for value in row.values())
         table.add_row(*("" if text is None else escape(f"{text:,}" if isinstance(text, int) else str(text))
                         for text in texts))  # fmt: skip
-    Console(highlight=False, width=200).print(table)
+    console(width=200).print(table)
 
 
 @command("init.py shop --sample orders.csv --label 'returned = 1'")

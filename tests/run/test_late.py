@@ -132,12 +132,10 @@ def test_again_does_nothing(lived: Context) -> None:
 def test_what_was_decided_before_does_not_see_it(lived: Context) -> None:
     first, second, third = days(lived)
     for plan in (plans.featurize(lived, first), plans.train(lived, first), plans.train(lived, second)):
-        seen = plan.seen(lived.ledger)
-        known = {record.known_at for wish in plan.reads for record in seen.producers(wish)}
+        known = {record.known_at for records in plan.producers(lived.ledger).values() for record in records}
         assert known <= {"", plan.interval.end.isoformat()}
-    train = plans.train(lived, third)
-    [features] = [wish for wish in train.reads if wish.table == "features"]
-    seen = [(record.interval, record.known_at[:10]) for record in train.seen(lived.ledger).producers(features)]
+    found = plans.train(lived, third).producers(lived.ledger)["features"]
+    seen = [(record.interval, record.known_at[:10]) for record in found]
     assert seen == [("2024-01-02", "2024-01-04"), ("2024-01-03", "")]
 
 

@@ -24,6 +24,10 @@ class TableVersion:
     since: str | None = None
     until: str | None = None
 
+    def meets(self, since: str | None, until: str | None) -> bool:
+        """Whether its range has anything in common with [since, until); None is an open end."""
+        return (self.since or "") < (until or "9999") and (self.until or "9999") > (since or "")
+
 
 @dataclass(frozen=True)
 class FileVersion:

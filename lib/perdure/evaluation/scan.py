@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from perdure.core.identifiers import quoted
+
 from .measure import losses
 from .tally import Tally
 
@@ -49,7 +51,7 @@ def slices_of(columns: Sequence[str]) -> Column:
     from pyspark.sql import functions as F
 
     none = F.lit(None).cast("string")
-    pairs = [(F.lit(name), F.coalesce(F.col(f"`{name}`").cast("string"), F.lit(NO_VALUE))) for name in columns]
+    pairs = [(F.lit(name), F.coalesce(F.col(quoted(name)).cast("string"), F.lit(NO_VALUE))) for name in columns]
     return F.array(*(F.struct(key.alias("slice_key"), value.alias("slice_value")) for key, value in
                      [(none, none), *pairs]))
 

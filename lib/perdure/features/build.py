@@ -59,8 +59,8 @@ def labels(source: DataFrame, pipeline: Pipeline, interval: Interval) -> DataFra
     declared = pipeline.sources[pipeline.label.source]
     if declared.event_time is None:
         raise ValueError(f"the label's source '{pipeline.label.source}' needs an event_time")
-    value = F.expr(pipeline.label.expression or f"`{pipeline.label.column}`").cast("double")
-    time = F.col(f"`{declared.event_time}`").cast("timestamp")
+    value = F.expr(pipeline.label.expression or quoted(pipeline.label.column)).cast("double")
+    time = F.col(quoted(declared.event_time)).cast("timestamp")
     key = pipeline.features.key
     return source.where(between(declared.event_time, interval.start, interval.end)).select(
         _column(key), time.alias(pipeline.features.event_time), value.alias("label"),
@@ -101,7 +101,7 @@ def with_availability(rows: DataFrame, pipeline: Pipeline, name: str) -> DataFra
     if AVAILABLE_AT in rows.columns:
         return rows.select(*columns, AVAILABLE_AT)
     known = F.expr("timestamp'0001-01-01 00:00:00'") if source.event_time is None else _after(
-        F.col(f"`{source.event_time}`").cast("timestamp"), source.available_after)
+        F.col(quoted(source.event_time)).cast("timestamp"), source.available_after)
     return rows.select(*columns, known.alias(AVAILABLE_AT))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perdure.core.config import Pipeline
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 
 from .build import AVAILABLE_AT, build, with_availability
@@ -47,7 +48,7 @@ def _difference(whole: DataFrame, known: Mapping[str, DataFrame], pipeline: Pipe
 
     key, event_time = pipeline.features.key, pipeline.features.event_time
     then = build({name: rows.where(F.col(AVAILABLE_AT) <= at(cut)) for name, rows in known.items()}, pipeline, interval)
-    sides = [rows.where(F.col(f"`{event_time}`") <= at(cut)).select(F.col(f"`{key}`").alias("k"),
+    sides = [rows.where(F.col(quoted(event_time)) <= at(cut)).select(F.col(quoted(key)).alias("k"),
              F.struct("*").alias(side)) for rows, side in ((whole, "now"), (then, "then"))]
     pairs = sides[0].join(sides[1], "k", "full")
     present = F.col("now").isNotNull() & F.col("then").isNotNull()

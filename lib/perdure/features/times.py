@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from perdure.core.identifiers import quoted
+
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
@@ -27,5 +29,5 @@ def between(column: str, since: datetime, until: datetime) -> Column:
     """Whether a timestamp column lies in [since, until)."""
     from pyspark.sql import functions as F
 
-    time = F.col(f"`{column}`")
+    time = F.col(quoted(column))
     return (time >= at(since)) & (time < at(until))

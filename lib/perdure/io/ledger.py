@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from perdure.core.chain import Chain
 from perdure.core.protocols import Read
-from perdure.core.record import RunRecord, TableVersion
+from perdure.core.record import RunRecord
 
 from .tables import Tables
 
@@ -42,8 +42,10 @@ class Records:
         """The runs whose rows `wish` will see: the newest of each (subject, interval) that wrote to the table and
         overlaps the wish's range, oldest interval first."""
         newest: dict[tuple[str, str], RunRecord] = {}
+        since, until = (time.isoformat() if time else None for time in (wish.since, wish.until))
         for record in self.records:
-            if record.status == "done" and any(_feeds(output, wish) for output in record.outputs):
+            fed = (output for output in record.outputs if output.table == wish.table)
+            if record.status == "done" and any(output.meets(since, until) for output in fed):
                 newest[(record.subject, record.interval)] = record
         return sorted(newest.values(), key=lambda record: (record.interval_start, record.subject, record.run_id))
 
@@ -178,11 +180,3 @@ class Ledger(Records):
         last = batch[-1].link
         note = f"{HEAD}{self._pipeline} {last.hash}" if last else ""
         self._tables.append_records("runs", self._spark.createDataFrame(rows, _SCHEMA).coalesce(1), note)
-
-
-def _feeds(output: TableVersion, wish: Read) -> bool:
-    if output.table != wish.table:
-        return False
-    since = wish.since.isoformat() if wish.since else ""
-    until = wish.until.isoformat() if wish.until else "9999"
-    return (output.since or "") < until and (output.until or "9999") > since

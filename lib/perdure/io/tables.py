@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from perdure.core.config import Target
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read, Write
 
@@ -122,16 +123,17 @@ class Tables:
         finally:
             self._spark.conf.unset(option)
 
-    def history(self, table: str) -> list[Row]:
-        """The commits that Delta still tells of, newest first: version, timestamp, userName, operation,
-        operationParameters, userMetadata, ..."""
-        return self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}").collect()
+    def history(self, table: str, limit: int | None = None) -> list[Row]:
+        """The commits that Delta still tells of, newest first (`limit`: so many of them): version, timestamp,
+        userName, operation, operationParameters, userMetadata, operationMetrics, ..."""
+        some = "" if limit is None else f" LIMIT {limit}"
+        # Whole, since a projection would be a job of its own.
+        return self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}{some}").collect()
 
     def commit_of(self, table: str, run_id: str) -> Commit:
         """The newest commit that carries `run_id`. Raises PerdureError when the table's history has none."""
-        for limit in (" LIMIT 1", ""):
-            history = self._spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}{limit}")
-            for row in history.collect():  # whole, since a projection would be a job of its own
+        for limit in (1, None):
+            for row in self.history(table, limit):
                 if row["userMetadata"] == run_id:
                     written = (row["operationMetrics"] or {}).get("numOutputRows")
                     return Commit(int(row["version"]), None if written is None else int(written))
@@ -181,7 +183,7 @@ class Tables:
 
 
 def _columns(rows: DataFrame) -> str:
-    return ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in rows.schema.fields)
+    return ", ".join(f"{quoted(field.name)} {field.dataType.simpleString()}" for field in rows.schema.fields)
 
 
 def _mapped(rows: DataFrame) -> bool:

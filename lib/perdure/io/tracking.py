@@ -20,6 +20,7 @@ from perdure.core.pipeline_file import resolve_secrets
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion as RegisteredVersion
     from pyspark.ml import PipelineModel
     from pyspark.sql import DataFrame
 
@@ -151,8 +152,7 @@ class Tracking:
         PerdureError when there is no such version."""
         import mlflow.artifacts
 
-        self.describe(version)
-        source = str(self._client.get_model_version(self.name, version).source)
+        source = self._version(version).source
         with _quiet():
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{source}/sparkml"))
 
@@ -160,8 +160,7 @@ class Tracking:
         """A local folder with all that a version's run keeps; fetched where the store is elsewhere."""
         import mlflow.artifacts
 
-        self.describe(version)
-        run = str(self._client.get_model_version(self.name, version).run_id)
+        run = str(self._version(version).run_id)
         with _quiet():
             uri = self._client.get_run(run).info.artifact_uri
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
@@ -183,17 +182,20 @@ class Tracking:
 
     def log_texts(self, version: str, texts: Mapping[str, str]) -> None:
         """Adds files to the run of a version: name to content."""
-        run = str(self._client.get_model_version(self.name, version).run_id)
+        run = str(self._version(version).run_id)
         with _quiet():
             for name, text in texts.items():
                 self._client.log_text(run, text, name)
 
     def describe(self, version: str) -> dict[str, str]:
         """The tags of a version. Raises PerdureError when there is no such version."""
+        return dict(self._version(version).tags)
+
+    def _version(self, version: str) -> RegisteredVersion:
         from mlflow.exceptions import MlflowException
 
         try:
-            return dict(self._client.get_model_version(self.name, version).tags)
+            return self._client.get_model_version(self.name, version)
         except MlflowException as error:
             known = sorted(int(v.version) for v in self._client.search_model_versions(f"name = '{self.name}'"))
             raise PerdureError(f"model {self.name} has no version {version}; it has: {known or 'none yet'}") from error

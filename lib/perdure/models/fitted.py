@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.core import registry
 from perdure.core.errors import UsageError
+from perdure.core.identifiers import quoted
 from perdure.core.space import Params
 
 from .compiled import Compiled
@@ -56,7 +57,7 @@ def predict(model: Transformer | Compiled, rows: DataFrame, task: str) -> DataFr
     plain = rows.drop("prediction", "probability", "rawPrediction", "features")
     scored = model.transform(plain)
     probability = class_one() if task == "binary" else F.lit(None).cast("double")
-    return scored.select(*(F.col(f"`{name}`") for name in plain.columns), "prediction",
+    return scored.select(*(F.col(quoted(name)) for name in plain.columns), "prediction",
                          probability.alias("probability"))
 
 

@@ -302,7 +302,7 @@ class FusedEngine(SparkDFExecutionEngine):
         median = metric.metric_name == "column.median"
         # Two ranks that are the middle two of an even count, and the same one of an odd count.
         quantiles = [0.5, 0.5 + 1e-9] if median else [float(q) for q in metric.metric_value_kwargs["quantiles"]]
-        value = F.col(f"`{column}`").cast("double")
+        value = F.col(quoted(column)).cast("double")
         kept = both(self.domain(metric.metric_domain_kwargs), ~F.isnan(value))
         scan.values[name] = F.percentile_approx(F.when(_given(kept), value), quantiles, int(1 / error))
         return _mean if median else lambda found: found or []

@@ -10,6 +10,7 @@ from typing import Any
 
 from perdure.core import chain
 from perdure.core.errors import UsageError
+from perdure.core.identifiers import quoted
 from perdure.core.protocols import Read
 from perdure.core.record import JSON, RunRecord
 from perdure.io.ledger import HEAD
@@ -55,7 +56,7 @@ def prediction(context: Context, key: str, interval: str | None = None) -> list[
     from pyspark.sql import functions as F
 
     features = context.pipeline.features
-    rows = context.tables.read(Read("predictions")).where(F.col(f"`{features.key}`").cast("string") == key)
+    rows = context.tables.read(Read("predictions")).where(F.col(quoted(features.key)).cast("string") == key)
     if interval is not None:
         rows = rows.where(F.col("_interval") == interval)
     found = rows.orderBy("_interval").collect()  # one key's rows: an auditor asks for a handful

@@ -9,13 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .terminal import console
+
 _FILES, _NAME = 4, 18
-
-
-def console() -> Console:
-    """As wide as the terminal; without one, as wide as the text needs."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=160)
 
 
 def show_verified(found: Mapping[str, Any]) -> None:

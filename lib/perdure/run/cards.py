@@ -14,9 +14,8 @@ from perdure.report.card import CardFacts
 from . import audit
 from .context import Context
 from .engine import command
+from .gather import default_file
 from .lineage import Lineage
-
-NAMES = ("card.html", "card.md")
 
 
 def facts(context: Context, version: str) -> CardFacts:
@@ -82,10 +81,7 @@ def write(context: Context, version: str | None, folder: Path | None) -> list[Pa
         if not trained:
             raise PerdureError("no model version was trained yet, so there is no card to write")
         version = str(trained[-1].facts["model_version"])
-    storage = context.pipeline.place.storage
-    if folder is None:
-        here = storage is None or "://" in storage
-        folder = Path("cards") if here else context.pipeline.path(str(storage)) / "cards"
+    folder = folder or default_file(context).with_name("cards")
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for name, text in texts(context, version).items():

@@ -96,6 +96,7 @@ _OUTSIDE = (
     "quality/docs/",
     "run/data_docs.py",
     "run/history.py",
+    "run/terminal.py",
     "run/lineage.py",
     "run/audit.py",
     "run/audit_view.py",

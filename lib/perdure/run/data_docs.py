@@ -18,7 +18,7 @@ def write(context: Context, folder: Path | None = None) -> Path:
     """Writes the pages that aren't there yet, and the index; gives the index's path. Default folder: `data_docs` beside
     the report. Raises UsageError before the first validation by a suite."""
     pipeline = context.pipeline
-    place = folder or (default_file(context) or Path("report")).with_name("data_docs")
+    place = folder or default_file(context).with_name("data_docs")
     newest = {(record.subject, record.interval): record for record in context.ledger.records
               if record.step == "validate" and record.status != "failed" and record.facts.get("result")}  # fmt: skip
     if not newest:

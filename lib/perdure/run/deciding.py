@@ -25,6 +25,7 @@ _ALIASES = (
     "reason string, evidence string, at timestamp"
 )
 CHAMPION, CHALLENGER = "champion", "challenger"
+_ALIAS_OF = {"promote": CHAMPION, "challenge": CHALLENGER}
 
 
 def retrain(context: Context, interval: Interval) -> Plan:
@@ -63,22 +64,26 @@ def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: 
             if not checked.passed:
                 facts |= {"decision": "refuse", "reason": blessing.said(checked), "challenger": None}
         writes = [decision_row(context, "deploy", facts, version)]
-        alias = {"promote": CHAMPION, "challenge": CHALLENGER}.get(facts["decision"])
+        alias = _ALIAS_OF.get(facts["decision"])
         if alias:
             writes.append(alias_row(context, alias, facts, evaluated.gate.to_dict() if evaluated.gate else {}))
         return StepResult(writes=tuple(writes), facts=facts, gate=checked)
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
-        # Living through the past again must not take an alias from a later version.
-        last = max((since for since, _ in changes(context.ledger)), default=interval.end)
-        alias = {"promote": CHAMPION, "challenge": CHALLENGER}.get(result.facts["decision"])
-        if alias and last <= interval.end:
-            context.tracking.set_alias(alias, version)
+        point(context, interval, result.facts["decision"], version)
         return {}, ()
 
     rules = {"environment": gate.environment, "environment_rules": plain(gate.environment_rules)}
     config = {**rules, "rollout": plain(context.pipeline.rollout)}
     return Plan("deploy", interval, config, call, identity=[trained.run_id, evaluated.run_id], finish=finish)
+
+
+def point(context: Context, interval: Interval, decision: str, version: str) -> None:
+    """Gives a version the alias that a deployment's decision means for it, if any. Living through the past again does
+    not take an alias from a later version."""
+    last = max((since for since, _ in changes(context.ledger)), default=interval.end)
+    if decision in _ALIAS_OF and last <= interval.end:
+        context.tracking.set_alias(_ALIAS_OF[decision], version)
 
 
 def _outcome(context: Context, interval: Interval, trained: RunRecord, evaluated: RunRecord) -> dict[str, Any]:

@@ -48,9 +48,12 @@ class Plan:
     confirm: Callable[[Outputs], tuple[Mapping[str, JSON], Outputs]] | None = None
     as_of: datetime | None = None
 
-    def seen(self, ledger: Records) -> Seen:
-        """The records that the run may know of."""
-        return Seen(ledger, self.as_of or self.interval.end)
+    def producers(self, ledger: Records) -> dict[str, list[RunRecord]]:
+        """By table that it reads: the runs that wrote what it will see there."""
+        if not self.reads:
+            return {}
+        seen = Seen(ledger, self.as_of or self.interval.end)
+        return {wish.table: seen.producers(wish) for wish in self.reads}
 
 
 @dataclass
@@ -65,8 +68,7 @@ class Outcome:
 def execute(context: Context, plan: Plan, *, rerun: bool = False) -> Outcome:
     """Runs a plan, or answers with its record when the ledger holds it. `rerun` does it again under a run id of its
     own, which names the first. A failure is recorded too; then the error goes on to the caller."""
-    seen = plan.seen(context.ledger)
-    producers = {wish.table: seen.producers(wish) for wish in plan.reads}
+    producers = plan.producers(context.ledger)
     if not context.dry_run:
         _require_inputs(plan, producers, context)
     run_id = _run_id(context, plan, producers)

@@ -17,10 +17,10 @@ from perdure.core.interval import Interval
 from perdure.core.protocols import Read, StepResult
 from perdure.core.record import JSON
 
-from .audit_view import console
 from .context import Context
 from .engine import Plan, execute
 from .lineage import Lineage
+from .terminal import console
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

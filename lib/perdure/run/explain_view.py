@@ -9,15 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from perdure.core.errors import PerdureError, UsageError
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import JSON
 from perdure.report.card import largest
 
-from .audit_view import console
 from .context import Context
 from .flow import Session
 from .lineage import Lineage
+from .terminal import console
 
 
 def explained(context: Context, label: str | None, top: int | None, key: str | None) -> dict[str, JSON]:
@@ -47,7 +48,7 @@ def _row(context: Context, label: str, key: str) -> dict[str, JSON]:
 
     name = context.pipeline.features.key
     rows = context.tables.read(Read("reasons")).where(F.col("_interval") == label)
-    found = rows.where(F.col(f"`{name}`").cast("string") == key).limit(1).collect()  # one row
+    found = rows.where(F.col(quoted(name)).cast("string") == key).limit(1).collect()  # one row
     if not found:
         raise UsageError(f"no row of {label} has {name} = '{key}'")
     row: dict[str, JSON] = found[0].asDict(recursive=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 from perdure.core.record import JSON
 from perdure.models import explained, importance
 
@@ -40,7 +41,7 @@ def _sampled(trained: Any, key: str, wanted: int) -> DataFrame:
     held = trained.cut - trained.until
     share = wanted / max(1.0, trained.rows_trained * held / span)
     rows: DataFrame = trained.holdout
-    return rows if share >= 1 else rows.where(F.pmod(F.xxhash64(f"`{key}`"), F.lit(_STEPS)) < int(share * _STEPS))
+    return rows if share >= 1 else rows.where(F.pmod(F.xxhash64(quoted(key)), F.lit(_STEPS)) < int(share * _STEPS))
 
 
 def explainer_of(context: Context, version: str, summary: Mapping[str, Any] | None) -> explained.Explainer:

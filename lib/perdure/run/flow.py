@@ -242,6 +242,8 @@ class Session:
 
     def _restate(self, lived: Sequence[Interval]) -> None:
         """What rows of earlier intervals made due and no interval that was lived here has done."""
+        if self._hand is None:
+            return
         moments = {self._hand, *late.later(self.context, lived)}
         for moment in sorted(moments - set(lived)):
             self._validate_touched(moment)
@@ -286,9 +288,11 @@ class Session:
         self.decide(interval)
 
     @cached_property
-    def _hand(self) -> Interval:
-        """The first interval that has not been lived."""
+    def _hand(self) -> Interval | None:
+        """The first interval that has not been lived; None where no source takes late rows, as nothing asks for it."""
         pipeline, ledger = self.context.pipeline, self.context.ledger
+        if all(source.late != "upsert" for source in pipeline.sources.values()):
+            return None
         interval = Interval.containing(pipeline.start, pipeline.interval)
         while lived(pipeline, ledger, interval):
             interval = interval.next

@@ -31,7 +31,7 @@ _METRICS = {"percent_null": "nulls", "avg": "mean", "min": "minimum", "max": "ma
 def after_run(context: Context, *, changed: bool) -> None:
     """What a run says at its end: the table of intervals, and where to look."""
     file = default_file(context)
-    if changed or (file is not None and not file.exists()):
+    if changed or not file.exists():
         file = write_report(context, "html", None)
     summary.show(context)
     context.progress.say("")
@@ -46,8 +46,8 @@ def _mlflow_command(context: Context) -> str:
     return f".perdure/venv/bin/mlflow ui --backend-store-uri {uri}" if "://" in uri and "http" not in uri[:5] else uri
 
 
-def default_file(context: Context) -> Path | None:
-    """`report.html` beside the tables, where these are on a local disk."""
+def default_file(context: Context) -> Path:
+    """`report.html` beside the tables where these are on a local disk; else one here."""
     storage = context.pipeline.place.storage
     if storage is None or "://" in storage:
         return Path(f"{context.pipeline.pipeline}-report.html").absolute()
@@ -60,7 +60,7 @@ def write_report(context: Context, kind: str, output: Path | None) -> Path:
 
     make = {"html": render.render, "markdown": render.to_markdown, "json": render.to_json}[kind]
     suffix = {"html": ".html", "markdown": ".md", "json": ".json"}[kind]
-    file = output or (default_file(context) or Path("report")).with_suffix(suffix)
+    file = output or default_file(context).with_suffix(suffix)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.part")
     partial.write_text(make(gather(context)), encoding="utf-8")

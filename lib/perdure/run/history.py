@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -14,6 +13,7 @@ from perdure.core.errors import UsageError
 from perdure.core.record import RunRecord
 
 from .context import Context
+from .terminal import console
 
 _SHOWN_FACTS = (
     "reason",
@@ -60,12 +60,6 @@ def _one(records: Sequence[RunRecord], run_id: str) -> RunRecord:
     return found[0]
 
 
-def _console() -> Console:
-    """As wide as the terminal; without one, as wide as the text needs."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
-
-
 def _show_list(records: Sequence[RunRecord]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "interval", "step", "subject", "status", "started (UTC)"):
@@ -86,13 +80,13 @@ def _show_list(records: Sequence[RunRecord]) -> None:
             f"{record.seconds:.1f}",
             escape("  ".join(filter(None, (rows, reason)))),
         )
-    console = _console()
-    console.print(table)
-    console.print(f"{len(records)} runs. One in full: jobs/history.py ... --run ID")
+    out = console()
+    out.print(table)
+    out.print(f"{len(records)} runs. One in full: jobs/history.py ... --run ID")
 
 
 def _show_one(record: RunRecord) -> None:
-    console = _console()
+    out = console()
     lines = {
         "run": record.run_id,
         "step": f"{record.step} {record.subject}".strip(),
@@ -108,18 +102,18 @@ def _show_one(record: RunRecord) -> None:
     }
     for name, value in lines.items():
         if value:
-            console.print(f"[bold]{name:14}[/bold] {escape(value)}")
+            out.print(f"[bold]{name:14}[/bold] {escape(value)}")
     for title, tables in (("inputs", record.inputs), ("outputs", record.outputs)):
         for table in tables:
             bounds = f"  [{table.since or '...'}, {table.until or '...'})" if table.since or table.until else ""
             rows = f"  {table.rows:,} rows" if table.rows is not None else ""
-            console.print(f"[bold]{title:14}[/bold] {table.table} @ version {table.version}{rows}{escape(bounds)}")
+            out.print(f"[bold]{title:14}[/bold] {table.table} @ version {table.version}{rows}{escape(bounds)}")
     for file in record.files:
-        console.print(f"[bold]{'file':14}[/bold] {escape(file.path)}  {file.size:,} bytes")
+        out.print(f"[bold]{'file':14}[/bold] {escape(file.path)}  {file.size:,} bytes")
     for name in _SHOWN_FACTS:
         if record.facts.get(name) is not None:
-            console.print(f"[bold]{name:14}[/bold] {escape(str(record.facts[name]))}")
+            out.print(f"[bold]{name:14}[/bold] {escape(str(record.facts[name]))}")
     for line in record.gate.lines if record.gate else ():
-        console.print(f"[bold]{'gate':14}[/bold] {escape(str(line))}")
+        out.print(f"[bold]{'gate':14}[/bold] {escape(str(line))}")
     for key, value in sorted(record.environment.items()):
-        console.print(f"[bold]{'environment':14}[/bold] {key} {escape(value)}")
+        out.print(f"[bold]{'environment':14}[/bold] {key} {escape(value)}")

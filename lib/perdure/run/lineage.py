@@ -23,7 +23,8 @@ class Lineage:
         found: dict[tuple[str, str], tuple[int, RunRecord]] = {}
         for record in self._writing.get(table.table, ()):
             for output in record.outputs:
-                if output.table == table.table and output.version <= table.version and _meet(output, table):
+                was_there = output.table == table.table and output.version <= table.version
+                if was_there and output.meets(table.since, table.until):
                     place = (record.subject, record.interval)
                     if place not in found or found[place][0] <= output.version:
                         found[place] = (output.version, record)
@@ -95,7 +96,3 @@ class Lineage:
                 for table in {output.table for output in record.outputs}:
                     found.setdefault(table, []).append(record)
         return found
-
-
-def _meet(output: TableVersion, wish: TableVersion) -> bool:
-    return (output.since or "") < (wish.until or "9999") and (output.until or "9999") > (wish.since or "")

@@ -23,7 +23,7 @@ from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON, RunRecord
 
 from . import audit, blessing, deciding
-from .champion import champion_at, changes
+from .champion import champion_at
 from .context import Context
 from .engine import Inputs, Plan, execute
 from .lineage import Lineage
@@ -147,9 +147,7 @@ def _serve(goal: Context, records: tuple[RunRecord, RunRecord], interval: Interv
         return StepResult(writes, facts, checked)
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
-        last = max((since for since, _ in changes(goal.ledger)), default=interval.end)
-        if last <= interval.end:
-            goal.tracking.set_alias(deciding.CHAMPION, version)
+        deciding.point(goal, interval, "promote", version)
         return {}, ()
 
     identity = [brought.run_id, judged.run_id]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -26,6 +25,7 @@ from perdure.io.ledger import Ledger
 from perdure.policy.retrain import Decision, Evidence, decide
 
 from .evidence import gather_evidence, labelled_runs, rows_labelled
+from .terminal import console
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,8 @@ def show(replayed: Sequence[Replayed]) -> None:
     for each in replayed:
         mark = "[bold]" if each.decided != each.would else ""
         table.add_row(each.interval, each.decided, f"{mark}{each.would}", escape(each.decision.reason))
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=160)
-    console.print(table)
+    out = console()
+    out.print(table)
     really, would = (sum(getattr(each, name) == "train" for each in replayed) for name in ("decided", "would"))
-    console.print(f"{len(replayed)} intervals: {would} trainings, of {really} that there were. Drift and performance "
-                  "are those of the models that really served.")
+    out.print(f"{len(replayed)} intervals: {would} trainings, of {really} that there were. Drift and performance "
+              "are those of the models that really served.")

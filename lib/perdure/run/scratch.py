@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from perdure.core.config import Pipeline, Target
@@ -25,6 +24,7 @@ from perdure.io.tables import Tables
 
 from .context import Context
 from .plans import plain
+from .terminal import console
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -183,9 +183,9 @@ def show(lives: list[Life], metrics: list[str]) -> None:
         cells += [f"{each.trainings} trainings", *(_figure(over.get(metric)) for metric in metrics)]
     table.add_section()
     table.add_row(*cells, style="bold")
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=200)).print(table)
-    console.print(f"{len(common)} intervals in which all were measured; a version served the interval beside it.")
+    out = console(width=200)
+    out.print(table)
+    out.print(f"{len(common)} intervals in which all were measured; a version served the interval beside it.")
 
 
 def _figure(value: float | None) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from perdure.core.record import RunRecord
 
 from .context import Context
+from .terminal import console
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ def show(context: Context) -> None:
             f"v{line.champion}" if line.champion else "-", *(_number(line.metrics.get(name)) for name in wanted),
             escape(decided) if line.decision else "",
         )  # fmt: skip
-    console = Console(stderr=True, highlight=False)
-    (console if console.is_terminal else Console(stderr=True, highlight=False, width=160)).print(table)
+    console(stderr=True).print(table)
 
 
 def _number(value: Any) -> str:

@@ -73,9 +73,7 @@ def _data_versions(context: Context, interval: Interval) -> str:
     from .engine import pinned_version
     from .plans import train
 
-    plan = train(context, interval)
-    seen = plan.seen(context.ledger)
-    found = {wish.table: seen.producers(wish) for wish in plan.reads}
+    found = train(context, interval).producers(context.ledger)
     return ", ".join(f"{table}@{pinned_version(table, records)}" for table, records in sorted(found.items()) if records)
 
 

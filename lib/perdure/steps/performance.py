@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import Pipeline
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.protocols import StepResult, Write
 from perdure.evaluation import expected, measure, scan
@@ -67,7 +68,7 @@ def _joined(predictions: DataFrame, labels: DataFrame, features: DataFrame | Non
     """Predictions with what is known of their outcome, as `scan.tally` wants them."""
     from pyspark.sql import functions as F
 
-    key = F.col(f"`{pipeline.features.key}`").alias("key")
+    key = F.col(quoted(pipeline.features.key)).alias("key")
     value = "probability" if pipeline.model.task == "binary" else "prediction"
     rows = predictions.select(key, F.col("model_version").alias("model"), F.col(value).alias("p")).join(
         labels.select(key, F.col("label").alias("y"), F.lit(True).alias("known")), "key", "left")

@@ -9,6 +9,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from perdure.core.config import Source
+from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.protocols import StepResult, Write
 from perdure.quality.scan import LANDED, either
@@ -58,7 +59,7 @@ def validate(
         suite,
         own=_own_rules(config, interval),
         where=_judged_rows(config, interval),
-        key=[f"`{name}`" for name in config.key],
+        key=[quoted(name) for name in config.key],
         on_failure=config.on_failure,
     )
     good, bad = _parted(batch, config, found, run_id)
