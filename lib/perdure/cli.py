@@ -270,17 +270,26 @@ def retrain(exit_code: bool, decide_only: bool, **given: Any) -> None:
 @command("run.py pipelines/flights.yml --from 2013-01 --until 2013-06")
 @click.option("--until", metavar="LABEL", help="The last interval (default: the last complete one, or the file's end).")
 @click.option("--from", "since", metavar="LABEL", help="The first interval (default: the file's start).")
+@click.option("--follow", "stay", is_flag=True, help="Stay, and live each interval as soon as it is ready (see --due).")
 @click.option("--due", "only_due", is_flag=True, help="Only intervals that are ready now and were never lived.")
 @step_options
-def run(since: str | None, until: str | None, *, only_due: bool, **given: Any) -> None:
+def run(since: str | None, until: str | None, *, only_due: bool, stay: bool, **given: Any) -> None:
     """Live every due step: of one interval, of a range, or of all that the pipeline file names. One Spark session.
 
     What the ledger has is not done again, so the same command resumes after any interruption. --due is for schedules:
-    it waits for the rows that come late (`available_after`), and leaves alone what was lived, whatever has changed."""
+    it waits for the rows that come late (`available_after`), and leaves alone what was lived, whatever has changed.
+    --follow does the same without an end, for intervals of minutes; it waits for files that haven't landed. To stop it,
+    interrupt it (Ctrl-C, SIGTERM), or kill it."""
     if given["interval"] and (since or until):
         raise click.UsageError("give either --interval, or --from and --until")
-    if only_due and (given["interval"] or since or until or given["rerun"]):
-        raise click.UsageError("--due finds the intervals itself: leave out --interval, --from, --until and --rerun")
+    if (only_due or stay) and (given["interval"] or since or until or given["rerun"]):
+        wish = "--follow" if stay else "--due"
+        raise click.UsageError(f"{wish} finds the intervals itself: leave out --interval, --from, --until and --rerun")
+    if stay and given["dry_run"]:
+        raise click.UsageError("--follow runs what becomes ready; --dry-run goes with --due")
+    if stay:
+        _follow(given["pipeline"], given["target"], as_json=given["as_json"])
+        return
     with opened(given["pipeline"], given["target"], as_json=given["as_json"], dry_run=given["dry_run"]) as context:
         from perdure.core.schedule import now
         from perdure.run.flow import Session, due
@@ -296,6 +305,22 @@ def run(since: str | None, until: str | None, *, only_due: bool, **given: Any) -
         finish(session, as_json=given["as_json"])
         if not given["as_json"] and not given["dry_run"]:
             after_run(context, changed=bool(session.tally.done))
+
+
+def _follow(pipeline: str, target: str | None, *, as_json: bool) -> None:
+    """Each round's records as a line of JSON, or the report renewed."""
+    import signal
+    import time
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with opened(pipeline, target, as_json=as_json) as context:
+        from perdure.run.follow import follow
+        from perdure.run.gather import write_report
+
+        for session in follow(context, time.sleep):
+            finish(session, as_json=as_json)
+            if not as_json:
+                context.progress.say(f"report    {write_report(context, 'html', None)}")
 
 
 @command("check.py pipelines/flights.yml")

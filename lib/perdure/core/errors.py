@@ -30,6 +30,10 @@ class SourceError(PerdureError):
     """A source that can't be read as declared: the file, the line and what was expected."""
 
 
+class NotThereYet(SourceError):
+    """A source whose files for an interval haven't landed."""
+
+
 class DataGateRefused(PerdureError):
     """The data did not pass its suite and the pipeline says that this stops it."""
 

@@ -116,6 +116,11 @@ class Interval:
         }
         return self.start.strftime(formats.get(self.width.unit, "%Y-%m-%dT%H:%M"))
 
+    @property
+    def in_paths(self) -> str:
+        """The label as part of a path: `2013-01-31T06-30`, since no name of a Hadoop file system may have a colon."""
+        return self.label.replace(":", "-")
+
     def __str__(self) -> str:
         """The label."""
         return self.label

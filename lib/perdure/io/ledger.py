@@ -24,6 +24,8 @@ _SCHEMA = (
 
 # What the metadata of a commit begin with that names the chain's head after it, and the pipeline.
 HEAD = "perdure ledger "
+# So many seconds a record waits for others to share its commit, which costs as much as a small query.
+GATHER = 2.0
 
 
 class Records:
@@ -74,9 +76,9 @@ class Seen(Records):
 
 
 class Ledger(Records):
-    """The `runs` table and its copy in memory. Appends happen in order on one thread behind the work, several
-    records a commit where they queue; `close` waits for the last. A run whose record was lost with the process is
-    simply done again: its writes know their run id."""
+    """The `runs` table and its copy in memory. Appends happen in order on one thread behind the work, the records of
+    `GATHER` seconds in one commit; `close` stores what waits. A run whose record was lost with the process is simply
+    done again: its writes know their run id."""
 
     def __init__(self, spark: SparkSession, tables: Tables, pipeline: str) -> None:
         """Loads the pipeline's records, oldest first."""
@@ -87,6 +89,7 @@ class Ledger(Records):
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._pending: list[Future[None]] = []
         self._broken = False
+        self._closing = threading.Event()
         texts = [row["record"] for row in self._stored("record")]
         for text in texts:
             self._remember(RunRecord.from_json(text))
@@ -138,6 +141,7 @@ class Ledger(Records):
 
     def close(self) -> None:
         """Waits until every record is stored. Raises what kept one from it."""
+        self._closing.set()
         self._worker.shutdown(wait=True)
         for future in self._pending:
             future.result()
@@ -155,6 +159,8 @@ class Ledger(Records):
 
     def _flush(self) -> None:
         """Stores what waits. After a failure nothing more: a record must not be stored without its predecessor."""
+        if self._queue:
+            self._closing.wait(GATHER)
         with self._lock:
             batch, self._queue = self._queue, []
         if batch and not self._broken:

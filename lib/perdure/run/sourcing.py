@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from perdure.core import registry
 from perdure.core.config import Source
-from perdure.core.errors import PerdureError, SourceError
+from perdure.core.errors import NotThereYet, PerdureError, SourceError
 from perdure.core.interval import Interval
 from perdure.core.pipeline_file import resolve_secrets
 from perdure.core.protocols import Read, StepResult
@@ -80,7 +80,7 @@ def _landed(context: Context, name: str, interval: Interval) -> list[FileVersion
     """What an interval's run reads of a source, as it is now. Raises SourceError when its files aren't there."""
     source = context.pipeline.sources[name]
     reader = registry.load("perdure.sources", source.format)
-    path = resolve_secrets(source.path.replace("{interval}", interval.label))
+    path = resolve_secrets(source.path.replace("{interval}", interval.in_paths))
     location = context.pipeline.location(path) if getattr(reader, "IS_PATH", True) and "/" in path else path
     if hasattr(reader, "inputs"):
         first, span = interval.start <= context.pipeline.start, interval if by_interval(source) else None
@@ -89,7 +89,7 @@ def _landed(context: Context, name: str, interval: Interval) -> list[FileVersion
     location = context.pipeline.location(path)
     files = _files.list_files(context.spark, location)
     if not files:
-        raise SourceError(f"source '{name}' has no file for {interval} yet: expected {location}")
+        raise NotThereYet(f"source '{name}' has no file for {interval} yet: expected {location}")
     return files
 
 

@@ -25,13 +25,18 @@ def list_files(spark: SparkSession, location: str) -> list[FileVersion]:
     """The files that `location` (a file, a folder, or a pattern) stands for, sorted by path; none there: an empty list.
 
     Names that begin with `_` or `.` are left out, as Spark does. Raises SourceError for a link that leads out of
-    the folder that is listed, since such a file isn't what was landed there.
+    the folder that is listed, since such a file isn't what was landed there, and for a path that Hadoop's file systems
+    can't name.
     """
     if _is_remote(location):
         return _listed_by_spark(spark, location)
     root = plain_path(location)
-    found = {os.path.abspath(path) for path in _expanded(root)}
-    return [_version(path) for path in sorted(found)]
+    found = sorted({os.path.abspath(path) for path in _expanded(root)})
+    for path in found:
+        if ":" in path:
+            raise SourceError(f"{path}: Spark can't read a path with a colon in it: name the file otherwise, such as "
+                              f"{os.path.basename(path).replace(':', '-')}")  # fmt: skip
+    return [_version(path) for path in found]
 
 
 def is_local(path: str) -> bool:

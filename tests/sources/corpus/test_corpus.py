@@ -123,6 +123,12 @@ def test_a_way_out_of_the_landing_folder(spark: SparkSession, tmp_path: Path) ->
             _files.list_files(spark, f"{landing}/{name[:-1]}*")
 
 
+def test_a_colon_in_a_name(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "2013-01-31T06:30.csv").write_bytes(HEADER)
+    with pytest.raises(SourceError, match=r"T06:30\.csv: .* a colon in it: .*, such as 2013-01-31T06-30\.csv"):
+        _files.list_files(spark, f"{tmp_path}/*.csv")
+
+
 # Anything at all below a header, and anything at all where JSON should be.
 BODY = st.lists(
     st.binary(max_size=24) | st.text(max_size=12).map(lambda text: text.encode("utf-8", "surrogatepass")),
