@@ -97,6 +97,48 @@ def test_the_search_may_see_a_sample(
     assert seen[0].loss != seen[1].loss
 
 
+@pytest.mark.parametrize("tune", [{}, {"early": 0.4, "patience": 4, "sample": 0.8}])
+def test_parallelism_changes_no_trial_and_no_winner(
+        features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline], tune: dict[str, Any]) -> None:
+    """The losses to the last bit, and the model's own predictions; at eight, all trials of a round run at once."""
+    found = []
+    for parallelism in (1, 2, 8):
+        model = {"task": "binary", "families": ["logistic_regression", "gbt"], "exclude": ["noise"],
+                 "tune": {"trials": 6, "parallelism": parallelism, "round": 3, **tune}}
+        done = train(features, labels, pipeline=parcels(model=model), cut=CUT)
+        done.value.release()
+        scored = sorted(map(tuple, done.value.model.transform(done.value.holdout).select("id", "prediction").collect()))
+        trials = [(t.number, t.family, dict(t.params), t.loss, t.early, t.status) for t in done.value.trials]
+        found.append((trials, done.facts["trial"], done.facts["params"], scored))
+    assert found[0] == found[1] == found[2]
+    assert {family for _, family, *_ in found[0][0]} == {"logistic_regression", "gbt"}
+    assert not tune or {"ok"} < {status for *_, status in found[0][0]}
+
+
+def test_trials_side_by_side_have_pools_of_their_own(
+        spark: SparkSession, features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    assert spark.conf.get("spark.scheduler.mode") == "FAIR"
+    before = {pool.name() for pool in pools(spark)}
+    train(features, labels, pipeline=parcels(model={**QUICK, "tune": {"trials": 4, "parallelism": 3}}), cut=CUT)
+    assert {pool.name() for pool in pools(spark)} | before >= {"default", "trial_0", "trial_1", "trial_2"}
+
+
+def pools(spark: SparkSession) -> list[Any]:
+    found = spark.sparkContext._jsc.sc().getAllPools()
+    return [found.apply(i) for i in range(found.length())]
+
+
+def test_trials_that_have_ended_are_not_run_again(
+        trained: StepResult, features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    told: list[Any] = []
+    first = trained.value.trials[0]
+    again = train(features, labels, pipeline=parcels(), cut=CUT, ended=[first], progress=told.append)
+    assert [trial.number for trial in told] == [1]
+    assert again.value.trials[0] is first
+    assert again.value.trials[1].loss == trained.value.trials[1].loss
+    assert again.facts["params"] == trained.facts["params"]
+
+
 def test_regression(features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
     grams = labels.join(features.select("id", "weight"), "id").withColumn("label", _expr("2 * weight + 1"))
     model = {"task": "regression", "families": ["linear_regression", "gbt"], "tune": {"trials": 2, "metric": "r2"}}

@@ -7,7 +7,7 @@ import pytest
 
 from perdure.core.errors import PerdureError
 from perdure.core.space import Choice, Integer, LogUniform, Params, Uniform
-from perdure.tuning import Trial, best, search
+from perdure.tuning import Effort, Trial, best, search
 
 SPACES = {
     "near": {"x": Uniform(-4.0, 4.0), "step": Integer(2, 11, 4)},
@@ -16,7 +16,7 @@ SPACES = {
 }
 
 
-def bowl(family: str, params: Params) -> tuple[float, dict[str, float]]:
+def bowl(family: str, params: Params, share: float = 1.0) -> tuple[float, dict[str, float]]:
     loss = {"near": 0.0, "far": 5.0, "flags": 9.0}[family] + (float(params.get("x", 0)) - 1) ** 2
     return loss, {"twice": 2 * loss}
 
@@ -26,23 +26,23 @@ def plain(trials: list[Trial]) -> list[tuple[object, ...]]:
 
 
 def test_the_same_seed_gives_the_same_trials_at_any_parallelism() -> None:
-    def jittery(family: str, params: Params) -> tuple[float, dict[str, float]]:
+    def jittery(family: str, params: Params, share: float = 1.0) -> tuple[float, dict[str, float]]:
         time.sleep(0.001 * (hash(str(params)) % 7))
         return bowl(family, params)
 
-    runs = [plain(search(SPACES, jittery, trials=14, parallelism=p, seed=5)) for p in (1, 2, 4)]
+    runs = [plain(search(SPACES, jittery, Effort(14, p), seed=5)) for p in (1, 2, 4)]
     assert runs[0] == runs[1] == runs[2]
-    assert runs[0] != plain(search(SPACES, jittery, trials=14, parallelism=1, seed=6))
+    assert runs[0] != plain(search(SPACES, jittery, Effort(14, 1), seed=6))
 
 
 def test_every_family_gets_a_trial_first() -> None:
-    trials = search(SPACES, bowl, trials=3, seed=1)
+    trials = search(SPACES, bowl, Effort(3), seed=1)
     assert [trial.family for trial in trials] == ["near", "far", "flags"]
 
 
 def test_it_learns_where_the_minimum_is() -> None:
     for seed in range(3):
-        trials = search(SPACES, bowl, trials=40, parallelism=2, seed=seed)
+        trials = search(SPACES, bowl, Effort(40, 2), seed=seed)
         late = [trial for trial in trials if trial.number >= 20]
         assert sum(trial.family == "near" for trial in late) > len(late) / 2
         assert best(trials).family == "near"
@@ -50,7 +50,7 @@ def test_it_learns_where_the_minimum_is() -> None:
 
 
 def test_params_lie_in_their_space_with_their_types() -> None:
-    for trial in search(SPACES, bowl, trials=30, seed=2):
+    for trial in search(SPACES, bowl, Effort(30), seed=2):
         for name, value in trial.params.items():
             dimension = SPACES[trial.family][name]
             if isinstance(dimension, Choice):
@@ -64,12 +64,12 @@ def test_params_lie_in_their_space_with_their_types() -> None:
 
 
 def test_a_failed_trial_is_not_the_end() -> None:
-    def moody(family: str, params: Params) -> tuple[float, dict[str, float]]:
+    def moody(family: str, params: Params, share: float = 1.0) -> tuple[float, dict[str, float]]:
         if family == "far":
             raise ValueError("too far\nwith details")
         return (float("nan"), {}) if family == "flags" else bowl(family, params)
 
-    trials = search(SPACES, moody, trials=8, parallelism=2, seed=3)
+    trials = search(SPACES, moody, Effort(8, 2), seed=3)
     assert len(trials) == 8
     failed = {trial.family: trial for trial in trials if trial.status == "failed"}
     assert failed["far"].error == "ValueError: too far with details"
@@ -78,17 +78,17 @@ def test_a_failed_trial_is_not_the_end() -> None:
 
 
 def test_when_all_fail_the_reasons_are_told() -> None:
-    def broken(family: str, params: Params) -> tuple[float, dict[str, float]]:
+    def broken(family: str, params: Params, share: float = 1.0) -> tuple[float, dict[str, float]]:
         raise RuntimeError(f"{family} is out")
 
     with pytest.raises(PerdureError, match=r"all 5 trials failed: far: RuntimeError: far is out; flags: .*near"):
-        search(SPACES, broken, trials=5)
+        search(SPACES, broken, Effort(5))
 
 
 def test_progress_sees_each_trial_and_parallelism_is_real() -> None:
     at_once, most, lock, seen = 0, 0, threading.Lock(), []
 
-    def slow(family: str, params: Params) -> tuple[float, dict[str, float]]:
+    def slow(family: str, params: Params, share: float = 1.0) -> tuple[float, dict[str, float]]:
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -98,17 +98,124 @@ def test_progress_sees_each_trial_and_parallelism_is_real() -> None:
             at_once -= 1
         return bowl(family, params)
 
-    trials = search(SPACES, slow, trials=6, parallelism=3, progress=seen.append)
+    trials = search(SPACES, slow, Effort(6, 3), progress=seen.append)
     assert sorted(trial.number for trial in seen) == list(range(6))
     assert most == 3
     assert all(trial.seconds >= 0.05 for trial in trials)
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    search(SPACES, bowl, trials=9)
+    search(SPACES, bowl, Effort(9))
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_earliest_of_equals_wins() -> None:
     trials = [Trial(0, "a", {}, None, status="failed"), Trial(1, "a", {}, 0.5), Trial(2, "b", {}, 0.5)]
     assert best(trials).number == 1
+
+
+def test_what_has_ended_is_not_run_again_and_changes_nothing() -> None:
+    ran: list[Params] = []
+
+    def noted(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
+        ran.append(params)
+        return bowl(family, params)
+
+    for early in (None, 0.25):
+        whole = search(SPACES, noted, Effort(14, 2, early=early), seed=5)
+        every = len(ran)
+        for left in ({0, 1, 2, 3, 4}, {2, 5, 9}, set(range(14))):
+            ran.clear()
+            known = [trial for trial in whole if trial.number in left]
+            told: list[Trial] = []
+            again = search(SPACES, noted, Effort(14, 2, early=early), seed=5, known=known, progress=told.append)
+            assert plain(again) == plain(whole)
+            assert best(again) == next(trial for trial in again if trial.number == best(whole).number)
+            assert not [params for params in ran for trial in known if params is trial.params]
+            assert len(told) == 14 - len(left)
+            assert len(ran) < every
+            assert [again[n] is trial for n, trial in zip(sorted(left), known, strict=True)] == [True] * len(left)
+        ran.clear()
+
+
+def test_another_searchs_trials_are_not_taken() -> None:
+    other = search(SPACES, bowl, Effort(8), seed=6)
+    assert plain(search(SPACES, bowl, Effort(8), seed=5, known=other)) == plain(search(SPACES, bowl, Effort(8), seed=5))
+
+
+def test_patience_ends_a_search_after_whole_rounds_at_any_parallelism() -> None:
+    def flat(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
+        return 1.0, {}
+
+    # The first trial stays the best of all: after it eight are enough, and rounds have four.
+    assert [len(search(SPACES, flat, Effort(40, p, patience=8), seed=1)) for p in (1, 4)] == [12, 12]
+    assert len(search(SPACES, flat, Effort(40, 3, round=3, patience=8), seed=1)) == 9
+    some = [plain(search(SPACES, bowl, Effort(60, p, patience=6), seed=1)) for p in (1, 4)]
+    assert some[0] == some[1]
+    assert len(some[0]) < 60
+    assert some[0] == plain(search(SPACES, bowl, Effort(60), seed=1))[:len(some[0])]
+
+
+def test_the_time_budget_counts_what_an_earlier_start_used() -> None:
+    def slow(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
+        time.sleep(0.1)
+        return bowl(family, params)
+
+    some = search(SPACES, slow, Effort(40, 4, seconds=0.8), seed=1)
+    rounds = [max(trial.ended for trial in some[start : start + 4]) for start in range(0, len(some), 4)]
+    assert len(some) in range(4, 40, 4)
+    assert rounds[-1] >= 0.79
+    assert all(ended < 0.8 for ended in rounds[:-1])
+    # All the time was used before the search was cut off: only the round that was under way is ended.
+    again = search(SPACES, slow, Effort(40, 4, seconds=0.8), seed=1, known=[*some[:3], some[-1]])
+    assert plain(again) == plain(some)[:4]
+    assert len(search(SPACES, slow, Effort(40, 4, seconds=0.0001), seed=1)) == 4
+
+
+def test_the_hopeless_are_stopped_on_the_sub_sample() -> None:
+    shares: list[tuple[Params, float]] = []
+
+    def noted(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
+        shares.append((params, share))
+        loss, metrics = bowl(family, params)
+        return loss + (1 - share), metrics
+
+    found = {p: search({"near": SPACES["near"]}, noted, Effort(24, p, early=0.25), seed=4) for p in (1, 4)}
+    assert plain(found[1]) == plain(found[4])
+    trials = found[1]
+    stopped = [trial for trial in trials if trial.status == "stopped"]
+    assert 4 <= len(stopped) <= 14
+    for trial in trials:
+        seen = [share for params, share in shares if params is trial.params]
+        assert seen == ([0.25] if trial.status == "stopped" else [0.25, 1.0])
+        assert trial.early is not None
+    assert all(trial.loss == trial.early for trial in stopped)
+    winner = best(trials)
+    assert winner.status == "ok"
+    assert winner.early == min(trial.early for trial in trials if trial.early is not None)
+    # A round's worse half is told by the losses up to that round: the first one's median is its own.
+    first = sorted(trials[:4], key=lambda trial: trial.early or 0)
+    assert [trial.status for trial in first] == ["ok", "ok", "stopped", "stopped"]
+
+
+def test_each_familys_own_median_counts() -> None:
+    trials = search(SPACES, bowl, Effort(3, early=0.5), seed=1)
+    assert [trial.status for trial in trials] == ["ok", "ok", "ok"]
+
+
+def test_a_round_is_as_large_as_wished() -> None:
+    most, now, lock = 0, 0, threading.Lock()
+
+    def slow(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.05)
+        with lock:
+            now -= 1
+        return bowl(family, params)
+
+    runs = [plain(search(SPACES, slow, Effort(12, p, round=6), seed=2)) for p in (6, 1)]
+    assert most == 6
+    assert runs[0] == runs[1]

@@ -41,6 +41,11 @@ class Duration:
         """As `parse` reads it."""
         return f"{self.count} {self.unit}" + ("" if self.count == 1 else "s")
 
+    @property
+    def seconds(self) -> float:
+        """Its length in seconds; of months and years that of the first ones of 1970."""
+        return (self.after(_EPOCH) - _EPOCH).total_seconds()
+
     def after(self, time: datetime) -> datetime:
         """`time` plus this length; a day that the month lacks becomes the month's last."""
         return self._moved(time, self.count)

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
     from pyspark.sql import DataFrame
 
+    from .searches import Search
+
 _RUN_ID = "perdure.run_id"
 _PROCESS = "perdure.process"
+_PARENT = "mlflow.parentRunId"
+TRIAL = "perdure.trial"
 _DAY = 86_400
 _EXAMPLE_ROWS = 5
 _REMOTE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:")
@@ -34,18 +38,20 @@ _PATIENCE = 10  # seconds
 
 @dataclass(frozen=True)
 class TrialLog:
-    """One trial as MLflow shows it: a nested run."""
+    """One trial as MLflow shows it: a nested run. `note`: what a search that goes on wants to know of it."""
 
     name: str
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
     status: str = "FINISHED"
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class TrainingLog:
     """A training as MLflow shows it: the parent run, its trials, and the model with signature and input example.
-    `equip` is given the folder that the model was saved to, before it is stored, to add files of its own."""
+    `equip` is given the folder that the model was saved to, before it is stored, to add files of its own. `search`: the
+    run that holds the trials that have been stored as they ended, if there is one."""
 
     run_id: str
     name: str
@@ -56,6 +62,7 @@ class TrainingLog:
     model: PipelineModel
     example: DataFrame
     equip: Callable[[Path], None] | None = None
+    search: Search | None = None
 
 
 @dataclass(frozen=True)
@@ -90,17 +97,19 @@ class Tracking:
         """Stores a training and registers its model; the same run id again answers with what is there. A training
         that was cut off half-way is removed first."""
         found = self.find(log.run_id)
+        begun, kept = (log.search.run, log.search.kept) if log.search else ("", set[str]())
         if found is not None:
+            if begun:
+                self._delete_runs(begun)
             self._models[found.version] = log.model
             return found
         with _quiet():
-            self._remove_unfinished(log.run_id)
-            run = self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id, _PROCESS: _process()})
+            run = begun or self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id, _PROCESS: _process()})
             self._log(run, log.params, log.metrics)
             for trial in log.trials:
-                nested = self._create_run(trial.name, {"mlflow.parentRunId": run})
-                self._log(nested, trial.params, trial.metrics)
-                self._client.set_terminated(nested, trial.status)
+                if trial.name not in kept:
+                    self._log_trial(run, trial)
+            self._remove_unfinished(log.run_id, run)
             self._log_model(run, log)
             self._client.set_terminated(run)
             version = self._settled(log.run_id, self._register(run, {**log.tags, _RUN_ID: log.run_id}))
@@ -266,6 +275,12 @@ class Tracking:
             params=[Param(key, str(value)) for key, value in params.items()],
         )
 
+    def _log_trial(self, run: str, trial: TrialLog) -> None:
+        note = {TRIAL: trial.note} if trial.note else {}
+        nested = self._create_run(trial.name, {_PARENT: run, **note})
+        self._log(nested, trial.params, trial.metrics)
+        self._client.set_terminated(nested, trial.status)
+
     def _log_model(self, run: str, log: TrainingLog) -> None:
         import mlflow
         import pandas as pd
@@ -312,17 +327,20 @@ class Tracking:
         self._client.delete_run(mine.tracking_run)
         return first
 
-    def _remove_unfinished(self, run_id: str) -> None:
+    def _remove_unfinished(self, run_id: str, mine: str = "") -> None:
         """Deletes the tracking runs of a training that ended before it was registered, but not those of a process that
-        is at work now."""
-        for run in self._client.search_runs([self._experiment], f"tags.`{_RUN_ID}` = '{run_id}'"):
-            if _is_at_work(run.data.tags.get(_PROCESS, ""), run.info.start_time):
-                continue
-            nested = self._client.search_runs(
-                [self._experiment], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'", max_results=1000
-            )
-            for gone in (*nested, run):
-                self._client.delete_run(gone.info.run_id)
+        is at work now, nor `mine`."""
+        for run in self._tagged(_RUN_ID, run_id):
+            if run.info.run_id != mine and not _is_at_work(run.data.tags.get(_PROCESS, ""), run.info.start_time):
+                self._delete_runs(run.info.run_id)
+
+    def _tagged(self, tag: str, value: str) -> Sequence[Any]:
+        return list(self._client.search_runs([self._experiment], f"tags.`{tag}` = '{value}'", max_results=1000))
+
+    def _delete_runs(self, run: str) -> None:
+        """A run and those nested in it."""
+        for gone in (*(nested.info.run_id for nested in self._tagged(_PARENT, run)), run):
+            self._client.delete_run(gone)
 
 
 @contextmanager

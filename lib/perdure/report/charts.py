@@ -317,7 +317,7 @@ def trials(trainings: Sequence[TrainingView], families: Sequence[str]) -> Chart:
     periods = [Period(training.interval, training.interval) for training in ordered]
     rows = []
     for n, training in enumerate(ordered):
-        tried = [trial for trial in training.trials if trial.loss is not None]
+        tried = [trial for trial in training.trials if trial.loss is not None and not trial.stopped]
         for place, trial in enumerate(sorted(tried, key=lambda trial: trial.number)):
             spread = (place + 0.5) / len(tried) - 0.5
             rows.append(

@@ -165,7 +165,8 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Trial:
-    """One try of the search of the training that `interval` started; `loss`: smaller is better, None if it failed."""
+    """One try of the search of the training that `interval` started; `loss`: smaller is better, None if it failed, on
+    fewer rows if it was `stopped`."""
 
     interval: str
     number: int
@@ -174,6 +175,7 @@ class Trial:
     loss: float | None
     seconds: float | None = None
     chosen: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True)

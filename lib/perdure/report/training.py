@@ -95,8 +95,8 @@ def _training(interval: str, data: ReportData) -> TrainingView:
     )
 
 
-def _by_loss(trial: Trial) -> tuple[bool, float, int]:
-    return (trial.loss is None, trial.loss or 0.0, trial.number)
+def _by_loss(trial: Trial) -> tuple[bool, bool, float, int]:
+    return (trial.loss is None, trial.stopped, trial.loss or 0.0, trial.number)
 
 
 def _compared(comparison: Comparison | None) -> tuple[MetricRow, ...]:

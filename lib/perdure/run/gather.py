@@ -256,6 +256,7 @@ def _trials(records: list[RunRecord]) -> Iterator[r.Trial]:
                     loss=trial.get("loss"),
                     seconds=trial.get("seconds"),
                     chosen=trial["number"] == record.facts["trial"],
+                    stopped=trial.get("status") == "stopped",
                 )
 
 

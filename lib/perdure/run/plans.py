@@ -64,19 +64,22 @@ def _rows(pipeline: Pipeline, since: datetime, until: datetime) -> tuple[Read, R
 
 def train(context: Context, interval: Interval) -> Plan:
     """A model from what was known at the interval's end, registered in MLflow, its reference profile stored."""
-    from .training import finish_training
+    from .training import Trials, finish_training
 
     pipeline, cut = context.pipeline, interval.end
+    kept: dict[str, Trials] = {}
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         from perdure.steps.train import train as step
 
-        progress = context.progress.search()
-        return step(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, progress=progress)
+        trials = kept[run_id] = Trials(context, interval, run_id)
+        return step(
+            inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, ended=trials.ended, progress=trials
+        )
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
         try:
-            return finish_training(context, interval, result, run_id)
+            return finish_training(context, interval, result, run_id, kept[run_id].search)
         finally:
             result.value.release()
 

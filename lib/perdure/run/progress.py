@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -65,17 +65,31 @@ class Progress:
                 with self._lock:
                     self._loud.print(escape(f"          {line}"))
 
-    def search(self) -> Callable[[Any], None]:
-        """A callback for a search's trials: each as it ends, with the best so far."""
-        best: list[Any] = []
+    def search(self, trials: int, ended: Sequence[Any] = ()) -> Callable[[Any], None]:
+        """A callback for a search's trials: each as it ends, with the best so far. `trials`: how many there are at
+        most; `ended`: those that an earlier run has ended."""
+        best = min((trial for trial in ended if trial.status == "ok"), key=_loss, default=None)
+        seen = len(ended)
+        if ended:
+            told = f"; best {best.loss:.4f} ({best.family})" if best else ""
+            self.say(f"          {seen} trials of {trials} ended before this search was cut off, and count{told}")
 
-        def ended(trial: Any) -> None:
-            if trial.status != "ok":
-                self.say(f"          trial {trial.number:>3} {trial.family:20} failed: {trial.error}")
+        def tell(trial: Any) -> None:
+            nonlocal best, seen
+            with lock:
+                seen += 1
+                best = min((each for each in (best, trial) if each and each.status == "ok"), key=_loss, default=None)
+                head = f"trial {trial.number:>3} ({seen} of {trials}) {trial.family:20}"
+                tail = f"  best {best.loss:.4f} ({best.family})" if best else ""
+            if trial.status == "failed":
+                self.say(f"          {head} failed: {trial.error}")
                 return
-            if not best or trial.loss < best[0].loss:
-                best[:] = [trial]
-            found = f"trial {trial.number:>3} {trial.family:20} loss {trial.loss:.4f} in {trial.seconds:.1f} s"
-            self.say(f"          {found}  best {best[0].loss:.4f} ({best[0].family})")
+            given = "stopped early: loss" if trial.status == "stopped" else "loss"
+            self.say(f"          {head} {given} {trial.loss:.4f} in {trial.seconds:.1f} s{tail}")
 
-        return ended
+        lock = threading.Lock()
+        return tell
+
+
+def _loss(trial: Any) -> tuple[float, int]:
+    return trial.loss, trial.number

@@ -14,6 +14,7 @@ from perdure.core.errors import PerdureError
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import RunRecord, fingerprint
+from perdure.steps.train import train
 
 from . import plans
 from .context import Context, code_version
@@ -40,10 +41,12 @@ def reproduce(context: Context, version: str, *, as_json: bool = False) -> bool:
     differences = _differences(context, record)
     interval = Interval.parse(record.interval, context.pipeline.interval)
     context.pipeline = _as_recorded(context.pipeline, record)
-    plan = plans.train(context, interval)
-    inputs = _pinned(context, record, plan.reads)
+    inputs = _pinned(context, record, plans.train(context, interval).reads)
     context.progress.say(f"training v{version} again: {record.interval}, run {record.run_id[:12]}")
-    trained = plan.call(inputs, record.run_id).value
+    progress = context.progress.search(context.pipeline.model.tune.trials)
+    trained = train(
+        inputs["features"], inputs["labels"], pipeline=context.pipeline, cut=interval.end, progress=progress
+    ).value
     trained.release()
     stored = context.tracking.load(version)
     found = _compare(context, trained.model, stored, trained.holdout)
@@ -80,10 +83,13 @@ def _training_of(context: Context, version: str) -> RunRecord:
 
 
 def _as_recorded(pipeline: Pipeline, record: RunRecord) -> Pipeline:
-    """The pipeline with the model and train sections that the training had."""
+    """The pipeline with the model and train sections that the training had, and as many trials as it ran: where a time
+    budget ended its search, it is not the clock that decides again."""
+    model = Model.model_validate(record.config["model"])
+    tune = model.tune.model_copy(update={"trials": len(record.facts["trials"]), "time": None})
     return pipeline.model_copy(
         update={
-            "model": Model.model_validate(record.config["model"]),
+            "model": model.model_copy(update={"tune": tune}),
             "train": Train.model_validate(record.config["train"]),
         }
     )

@@ -1,29 +1,49 @@
-"""What follows a fit: the model in the registry, its reference profile in the tables."""
+"""What goes with a fit: its trials kept as they end; then the model in the registry, its reference profile in the
+tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import asdict, replace
 
 from perdure.core.interval import Interval
 from perdure.core.protocols import StepResult, Write
 from perdure.core.record import JSON, fingerprint
+from perdure.io.searches import Search
 from perdure.io.tracking import TrainingLog, TrialLog
+from perdure.tuning import Trial
 
 from . import explaining, serving
 from .context import Context, code_version
 
 
+class Trials:
+    """The trials of a training: told and kept as they end, and those that an earlier run of it has ended."""
+
+    def __init__(self, context: Context, interval: Interval, run_id: str) -> None:
+        """Asks the tracking server what an earlier run has left, and says so."""
+        self.search = Search(context.tracking, run_id, _name(interval), _tags(context, interval))
+        found = {trial.number: trial for trial in (Trial(**json.loads(note)) for note in self.search.ended())}
+        self.ended = [found[number] for number in sorted(found)]
+        self._tell = context.progress.search(context.pipeline.model.tune.trials, self.ended)
+
+    def __call__(self, trial: Trial) -> None:
+        """Keeps a trial that has just ended."""
+        self.search.keep(_trial(trial))
+        self._tell(trial)
+
+
 def finish_training(
-    context: Context, interval: Interval, result: StepResult, run_id: str
+    context: Context, interval: Interval, result: StepResult, run_id: str, search: Search | None = None
 ) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
     """Registers the model once a run id and gives its version, with the reference profile's rows to write."""
     from perdure.steps.reference import reference
 
     with ThreadPoolExecutor(1) as beside:  # storing a model waits for files, profiling its rows for processors
-        stored = beside.submit(context.tracking.log_training, _log(context, interval, result, run_id))
+        log = replace(_log(context, interval, result, run_id), search=search)
+        stored = beside.submit(context.tracking.log_training, log)
         explained = beside.submit(lambda: explaining.summary(context, result.value, stored.result().version))
         profiled = reference(result.value.rows, pipeline=context.pipeline)
         version = stored.result()
@@ -40,18 +60,9 @@ def finish_training(
 
 def _log(context: Context, interval: Interval, result: StepResult, run_id: str) -> TrainingLog:
     trained, facts, pipeline = result.value, result.facts, context.pipeline
-    tags = {
-        "perdure.pipeline": pipeline.pipeline,
-        "perdure.pipeline_fingerprint": fingerprint(pipeline.model_dump(mode="json", by_alias=True)),
-        "perdure.interval": interval.label,
-        "perdure.code_version": code_version(),
-        "perdure.data_versions": _data_versions(context, interval),
-        "mlflow.source.name": context.file,
-        "mlflow.source.git.commit": context.environment["commit"],
-    }
     return TrainingLog(
         run_id=run_id,
-        name=f"train {interval.label}",
+        name=_name(interval),
         params={
             "family": trained.family,
             **{f"{trained.family}.{key}": value for key, value in trained.params.items()},
@@ -61,12 +72,29 @@ def _log(context: Context, interval: Interval, result: StepResult, run_id: str) 
             "rows": facts["rows"],
         },
         metrics={key: value for key, value in (facts.get("metrics") or {}).items() if isinstance(value, (int, float))},
-        tags=tags,
+        tags=_tags(context, interval),
         trials=[_trial(trial) for trial in trained.trials],
         model=trained.model,
         example=trained.training.select(*trained.columns),
         equip=lambda folder: serving.equip(trained, context, folder),
     )
+
+
+def _name(interval: Interval) -> str:
+    return f"train {interval.label}"
+
+
+def _tags(context: Context, interval: Interval) -> dict[str, str]:
+    pipeline = context.pipeline
+    return {
+        "perdure.pipeline": pipeline.pipeline,
+        "perdure.pipeline_fingerprint": fingerprint(pipeline.model_dump(mode="json", by_alias=True)),
+        "perdure.interval": interval.label,
+        "perdure.code_version": code_version(),
+        "perdure.data_versions": _data_versions(context, interval),
+        "mlflow.source.name": context.file,
+        "mlflow.source.git.commit": context.environment["commit"],
+    }
 
 
 def _data_versions(context: Context, interval: Interval) -> str:
@@ -77,12 +105,17 @@ def _data_versions(context: Context, interval: Interval) -> str:
     return ", ".join(f"{table}@{pinned_version(table, records)}" for table, records in sorted(found.items()) if records)
 
 
-def _trial(trial: Any) -> TrialLog:
-    ok = trial.status == "ok"
-    metrics = {"loss": float(trial.loss), "seconds": float(trial.seconds)} if ok else {"seconds": float(trial.seconds)}
+_STATUS = {"ok": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
+
+
+def _trial(trial: Trial) -> TrialLog:
+    """As MLflow shows it. A failed trial leaves no note: it may have failed for want of a machine."""
+    losses = {"loss": trial.loss, "early_loss": trial.early}
+    metrics = {"seconds": trial.seconds} | {key: value for key, value in losses.items() if value is not None}
     return TrialLog(
         name=f"trial {trial.number} {trial.family}",
         params={"family": trial.family, **trial.params},
-        metrics={**metrics, **{key: float(value) for key, value in (trial.metrics or {}).items()}},
-        status="FINISHED" if ok else "FAILED",
+        metrics={**metrics, **{key: float(value) for key, value in trial.metrics.items()}},
+        status=_STATUS[trial.status],
+        note="" if trial.status == "failed" else json.dumps(asdict(trial)),
     )

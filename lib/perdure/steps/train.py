@@ -8,7 +8,8 @@ search the last `VALIDATION` of the training rows in time judge what the earlier
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -16,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import Pipeline
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 from perdure.core.protocols import JSON, StepResult
 from perdure.core.space import Params
 from perdure.evaluation import measure, scan
 from perdure.features.times import at, between, micros
 from perdure.models import fitted, prepare
-from perdure.tuning import Trial, best, search
+from perdure.tuning import Effort, Trial, best, search
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 VALIDATION = 0.2
 # Time is cut into so many parts to find where the validation rows begin.
@@ -79,7 +81,8 @@ class _Extent:
 @dataclass(frozen=True)
 class _Prepared:
     """The training rows, cached: `rows` as they are; `vectors` with `label` and `features_<encoding>`; `search` as
-    vectors too, those that the search sees, with the flag `judging` (validation part)."""
+    vectors too, those that the search sees, with the flag `judging` (validation part) and `place`, a hash of the key
+    below SAMPLE_STEPS: the rows of a share are those below it."""
 
     rows: DataFrame
     vectors: DataFrame
@@ -89,20 +92,20 @@ class _Prepared:
 
 
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
-          progress: Progress | None = None) -> StepResult:
+          ended: Sequence[Trial] = (), progress: Progress | None = None) -> StepResult:
     """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
     columns, importance, size, trials.
 
     `features` and `labels`: those tables over [cut - window, cut) at least. `progress` is called with each Trial as it
-    ends. Raises PerdureError when there are no rows to train on, a binary label holds one class only or something
-    else than 0 and 1, a key occurs twice, or every trial fails. Only `value.training` stays cached, until it is
-    released."""
+    ends; `ended` are those that an earlier run of this training has ended, which are not run again. Raises PerdureError
+    when there are no rows to train on, a binary label holds one class only or something else than 0 and 1, a key occurs
+    twice, or every trial fails. Only `value.training` stays cached, until it is released."""
     since, until = pipeline.train.window.before(cut), pipeline.train.holdout.before(cut)
     known = labels.where(between(pipeline.features.event_time, since, until) & _known(cut))
     training = _labelled(features, known, pipeline, since, until)
     columns = prepare.usable(features.schema, _not_features(pipeline))
     with _prepared(training, list(columns), pipeline, _extent(known, pipeline, since, until)) as data:
-        trials = _search(data, pipeline, progress)
+        trials = _search(data, pipeline, ended, progress)
         winner = best(trials)
         encoding = fitted.family(winner.family, pipeline.model.task).encoding
         last = _fit(data, winner.family, winner.params, pipeline, data.vectors)
@@ -148,8 +151,8 @@ def _labelled(features: DataFrame, known: DataFrame, pipeline: Pipeline, since: 
     from pyspark.sql import functions as F
 
     key, time = pipeline.features.key, pipeline.features.event_time
-    own = [F.col(f"`{name}`") for name in features.columns if not name.startswith("_")]
-    outcome = known.where(between(time, since, until)).select(F.col(f"`{key}`"), "label")
+    own = [F.col(quoted(name)) for name in features.columns if not name.startswith("_")]
+    outcome = known.where(between(time, since, until)).select(F.col(quoted(key)), "label")
     return features.select(*own).where(between(time, since, until)).join(outcome, key)
 
 
@@ -158,7 +161,7 @@ def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: dateti
     from pyspark.sql import functions as F
 
     start, width = micros(since), max(1, math.ceil((micros(until) - micros(since)) / PARTS))
-    time = F.unix_micros(F.col(f"`{pipeline.features.event_time}`"))
+    time = F.unix_micros(F.col(quoted(pipeline.features.event_time)))
     part = F.floor((time - F.lit(start)) / F.lit(width)).cast("int").alias("part")
     counts = {row["part"]: row["count"] for row in known.groupBy(part).count().collect()}
     total, seen = sum(counts.values()), 0
@@ -185,21 +188,21 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
 
     key, time, tune = pipeline.features.key, pipeline.features.event_time, pipeline.model.tune
     partitions = max(2, math.ceil(extent.rows / ROWS_A_PARTITION))
-    rows = training.repartition(partitions, F.col(f"`{key}`")).sortWithinPartitions(F.col(f"`{key}`")).persist()
+    rows = training.repartition(partitions, F.col(quoted(key))).sortWithinPartitions(F.col(quoted(key))).persist()
     caches = []
     try:
         _check(rows, pipeline)
         preparation = prepare.fit(rows, columns)
         encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
         label = F.col("label").alias("label", metadata=_label_metadata(pipeline.model.task))
-        seen = F.pmod(F.xxhash64(F.col(f"`{key}`")), F.lit(SAMPLE_STEPS)) < math.ceil(tune.sample * SAMPLE_STEPS)
+        place = F.pmod(F.xxhash64(F.col(quoted(key))), F.lit(SAMPLE_STEPS)).cast("int").alias("place")
         prepared = preparation.apply(rows, encodings).select(
-            label, (F.col(f"`{time}`") >= at(extent.split)).alias("judging"), seen.alias("seen"),
+            label, (F.col(quoted(time)) >= at(extent.split)).alias("judging"), place,
             *(f"features_{name}" for name in encodings))
         caches += [prepared.persist()]
         # Trials run side by side: each needs no more tasks than its rows are worth.
         few = max(1, math.ceil(extent.rows * tune.sample / ROWS_A_PARTITION))
-        search = prepared.where("seen").coalesce(few) if tune.sample < 1 else prepared
+        search = prepared.where(_share(tune.sample)).coalesce(few) if tune.sample < 1 else prepared
         caches += [search.persist()]
         yield _Prepared(rows, prepared, search, preparation, prepared.count())
     except BaseException:
@@ -220,7 +223,7 @@ def _check(rows: DataFrame, pipeline: Pipeline) -> None:
     from pyspark.sql import functions as F
 
     key = pipeline.features.key
-    by_key = rows.groupBy(F.col(f"`{key}`").alias("key")).agg(F.count("*").alias("n"), F.min("label").alias("label"))
+    by_key = rows.groupBy(F.col(quoted(key)).alias("key")).agg(F.count("*").alias("n"), F.min("label").alias("label"))
     found = by_key.agg(F.sum("n").alias("rows"), F.expr("count_if(n > 1)").alias("twice"),
                        F.expr("count_if(label = 0)").alias("zeros"), F.expr("count_if(label = 1)").alias("ones"),
                        F.max(F.when(F.col("n") > 1, F.col("key").cast("string"))).alias("example")).collect()[0]
@@ -244,24 +247,43 @@ def _check_classes(rows: int, zeros: int, ones: int) -> None:
                            f"{int(bool(ones))}. Lengthen train.window, or mend label.expression")
 
 
-def _search(data: _Prepared, pipeline: Pipeline, progress: Progress | None) -> list[Trial]:
+def _share(share: float) -> Column:
+    """Whether a row is among this share of all; those of a smaller share are among those of a larger one."""
+    from pyspark.sql import functions as F
+
+    return F.col("place") < math.ceil(share * SAMPLE_STEPS)
+
+
+def _search(data: _Prepared, pipeline: Pipeline, ended: Sequence[Trial], progress: Progress | None) -> list[Trial]:
     from pyspark.sql import functions as F
 
     task, tune = pipeline.model.task, pipeline.model.tune
-    learning, judging = data.search.where(~F.col("judging")), data.search.where("judging")
     sign = 1.0 if measure.lower_is_better(pipeline.metric, task) else -1.0
 
-    def objective(name: str, params: Params) -> tuple[float, Mapping[str, float]]:
+    def objective(name: str, params: Params, share: float) -> tuple[float, Mapping[str, float]]:
+        _own_pool(data.rows)
+        seen = data.search if share == 1 else data.search.where(_share(tune.sample * share))
         encoding = fitted.family(name, task).encoding
-        model = _fit(data, name, params, pipeline, learning)
-        metrics = _measured(model.transform(_vectors(judging, encoding)), task)
+        model = _fit(data, name, params, pipeline, seen.where(~F.col("judging")))
+        metrics = _measured(model.transform(_vectors(seen.where("judging"), encoding)), task)
         if pipeline.metric not in metrics:
             raise PerdureError(f"{pipeline.metric} is not defined on the validation rows")
         return sign * metrics[pipeline.metric], metrics
 
     spaces = {name: fitted.family(name, task).space for name in pipeline.model.families}
-    return search(spaces, objective, trials=tune.trials, parallelism=tune.parallelism, seed=pipeline.model.seed,
-                  progress=progress)
+    seconds = tune.time.seconds if tune.time else None
+    effort = Effort(tune.trials, tune.parallelism, tune.round, seconds, tune.patience, tune.early)
+    return search(spaces, objective, effort, seed=pipeline.model.seed, known=ended, progress=progress)
+
+
+def _own_pool(rows: DataFrame) -> None:
+    """Gives this thread's jobs a pool of their own, so that with Spark's fair scheduler trials side by side share the
+    cores evenly, however many tasks each has. Over Spark Connect the server has the say."""
+    from pyspark.sql.utils import is_remote
+
+    if not is_remote():
+        context = rows.sparkSession.sparkContext
+        context.setLocalProperty("spark.scheduler.pool", threading.current_thread().name)
 
 
 def _fit(data: _Prepared, name: str, params: Params, pipeline: Pipeline, rows: DataFrame) -> Any:

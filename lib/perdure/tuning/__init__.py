@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .search import Trial, best, search
+from .search import Effort, Trial, best, search
 
-__all__ = ["Trial", "best", "search"]
+__all__ = ["Effort", "Trial", "best", "search"]

@@ -1,23 +1,23 @@
 """Search over families and params with Hyperopt's tree-structured Parzen estimator (TPE; Bergstra et al. 2011).
 
-Suggestions are drawn in rounds of `ROUND`, whatever the parallelism, and a round's losses are handed back in the
-order of its trials. So one seed gives one list of trials, with one thread or with many.
+Suggestions are drawn in rounds of a fixed size, whatever the parallelism, and a round's losses are handed back in the
+order of its trials. So one seed gives one list of trials, with one thread or with many. All that stops a search or a
+trial early looks at whole rounds, too, and changes nothing of that; but for the time budget, which is the clock's.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Any, Literal
 
 from perdure.core.errors import PerdureError
 from perdure.core.space import Choice, Dimension, Integer, LogUniform, Params, Space, Uniform
 
-ROUND = 4
 # So many trials are drawn at random before TPE has losses enough to model.
 STARTUP = 4
 
@@ -25,7 +25,8 @@ STARTUP = 4
 @dataclass(frozen=True)
 class Trial:
     """One trial: what was tried, its loss (smaller is better; None when it failed, `error` says why), the metrics
-    that the objective gave, and its wall seconds."""
+    that the objective gave, its wall seconds, and how many seconds into the search it `ended`. `early`: its loss on
+    the sub-sample, where there was one; of a `stopped` trial that is the only loss there is."""
 
     number: int
     family: str
@@ -33,57 +34,144 @@ class Trial:
     loss: float | None
     metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
-    status: Literal["ok", "failed"] = "ok"
+    status: Literal["ok", "stopped", "failed"] = "ok"
     error: str = ""
+    early: float | None = None
+    ended: float = 0.0
 
 
-# (family, params) -> (loss, metrics)
-Objective = Callable[[str, Params], tuple[float, Mapping[str, float]]]
+@dataclass(frozen=True)
+class Effort:
+    """How much to search. `parallelism` of the trials of a `round` run at a time. `seconds`: after so many no round
+    begins (the first always does). `patience`: the end after so many trials without a better one. `early`: trials are
+    first run on this share of the rows, and go no further when their loss there is above the median of their family's
+    trials so far (the median rule of Golovin et al. 2017, "Google Vizier")."""
+
+    trials: int
+    parallelism: int = 1
+    round: int = 4
+    seconds: float | None = None
+    patience: int | None = None
+    early: float | None = None
 
 
-def search(space_by_family: Mapping[str, Space], objective: Objective, *, trials: int, parallelism: int = 1,
-           seed: int = 0, progress: Callable[[Trial], None] | None = None) -> list[Trial]:
-    """Run `trials` trials and give them in order. Each family is tried once before TPE chooses among them.
+# (family, params, share of the rows) -> (loss, metrics)
+Objective = Callable[[str, Params, float], tuple[float, Mapping[str, float]]]
+Progress = Callable[[Trial], None]
+
+
+def search(space_by_family: Mapping[str, Space], objective: Objective, effort: Effort, *, seed: int = 0,
+           known: Sequence[Trial] = (), progress: Progress | None = None) -> list[Trial]:
+    """Run the trials and give them in order. Each family is tried once before TPE chooses among them.
 
     `objective` is called from `parallelism` threads at once. A trial whose objective raises, or gives a loss that
     isn't a finite number, is a failed trial. Raises PerdureError when all of them failed. `progress` is called from
-    the calling thread's round as each trial ends, in any order.
-    """
+    the trials' threads as each one ends, in any order.
+
+    `known`: trials that an earlier search of the same spaces, effort and seed has ended; they are taken as they are,
+    as if they had just ended (`progress` isn't called for them), and the time that they took counts."""
     drawn = _Suggestions(space_by_family, seed)
-    done: list[Trial] = []
-    with ThreadPoolExecutor(max_workers=max(1, min(parallelism, ROUND))) as threads:
-        for start in range(0, trials, ROUND):
-            points = drawn.draw(min(ROUND, trials - start))
-            run = functools.partial(_run, objective, progress)
-            found = list(threads.map(run, range(start, trials), (p[0] for p in points), (p[1] for p in points)))
-            drawn.learn(found)
-            done += found
+    with ThreadPoolExecutor(max(1, min(effort.parallelism, effort.round)), "trial") as threads:
+        at_work = _Work(objective, effort, progress, threads, {trial.number: trial for trial in known})
+        for start in range(0, effort.trials, effort.round):
+            points = drawn.draw(min(effort.round, effort.trials - start))
+            drawn.learn(at_work.round([Trial(start + i, *point, None) for i, point in enumerate(points)]))
+            if at_work.enough():
+                break
+    done = at_work.done
     if not any(trial.status == "ok" for trial in done):
         reasons = "; ".join(sorted({f"{trial.family}: {trial.error}" for trial in done}))
         raise PerdureError(f"all {len(done)} trials failed: {reasons}")
     return done
 
 
-def best(trials: list[Trial]) -> Trial:
-    """The trial with the smallest loss; the earliest of equals."""
-    return min((t for t in trials if t.loss is not None), key=lambda trial: (trial.loss, trial.number))
+def best(trials: Sequence[Trial]) -> Trial:
+    """The trial with the smallest loss on all rows; the earliest of equals."""
+    ended = [trial for trial in trials if trial.status == "ok"]
+    return min(ended, key=lambda trial: (trial.loss or 0.0, trial.number))
 
 
-def _run(objective: Objective, progress: Callable[[Trial], None] | None, number: int, name: str,
-         params: Params) -> Trial:
-    started = time.monotonic()
-    try:
-        loss, metrics = objective(name, params)
-        if not math.isfinite(loss):
-            raise PerdureError(f"the loss must be a finite number, found {loss}")
-        trial = Trial(number, name, params, float(loss), dict(metrics), time.monotonic() - started)
-    except Exception as error:
-        # Java's own error stands in the second line.
-        reason = f"{type(error).__name__}: {' '.join(str(error).splitlines()[:2])}"
-        trial = Trial(number, name, params, None, {}, time.monotonic() - started, "failed", reason)
-    if progress is not None:
-        progress(trial)
-    return trial
+class _Work:
+    """Runs rounds of trials. A trial that is still to be run is one without a loss."""
+
+    def __init__(self, objective: Objective, effort: Effort, progress: Progress | None, threads: ThreadPoolExecutor,
+                 known: Mapping[int, Trial]) -> None:
+        self.objective, self.effort, self.progress = objective, effort, progress
+        self.threads, self.known = threads, known
+        self.done: list[Trial] = []
+        # An earlier search's time counts, from its start to the last trial that it ended.
+        self.began = time.monotonic() - max((trial.ended for trial in known.values()), default=0.0)
+
+    def round(self, points: list[Trial]) -> list[Trial]:
+        """These trials ended."""
+        trials = [self._known(point) or point for point in points]
+        if self.effort.early is not None:
+            trials = list(self.threads.map(self._first, trials))
+            trials = [self._judged(trial, trials) for trial in trials]
+        trials = list(self.threads.map(self._whole, trials))
+        self.done += trials
+        return trials
+
+    def enough(self) -> bool:
+        """Whether no further round is worth it, or there is no time for one."""
+        effort = self.effort
+        if effort.seconds is not None and self._clock() >= effort.seconds:
+            return any(trial.status == "ok" for trial in self.done)
+        if effort.patience is None or not any(trial.status == "ok" for trial in self.done):
+            return False
+        return len(self.done) - 1 - best(self.done).number >= effort.patience
+
+    def _clock(self) -> float:
+        return time.monotonic() - self.began
+
+    def _known(self, point: Trial) -> Trial | None:
+        found = self.known.get(point.number)
+        same = found is not None and (found.family, dict(found.params)) == (point.family, dict(point.params))
+        return found if same else None
+
+    def _first(self, trial: Trial) -> Trial:
+        """The trial with its loss on the sub-sample."""
+        if trial.status != "ok" or trial.early is not None:
+            return trial
+        tried = self._run(trial, self.effort.early or 1.0)
+        if tried.status != "ok":
+            return self._told(tried)
+        return replace(tried, loss=None, early=tried.loss)
+
+    def _judged(self, trial: Trial, together: Sequence[Trial]) -> Trial:
+        """The trial, stopped if its loss on the sub-sample is among its family's worse half."""
+        if trial.status != "ok" or trial.loss is not None or trial.early is None:
+            return trial
+        peers = [each.early for each in (*self.done, *together)
+                 if each.family == trial.family and each.early is not None]
+        if trial.early <= median(peers):
+            return trial
+        return self._told(replace(trial, loss=trial.early, status="stopped"))
+
+    def _whole(self, trial: Trial) -> Trial:
+        """The trial with its loss on all rows."""
+        if trial.status != "ok" or trial.loss is not None:
+            return trial
+        return self._told(self._run(trial, 1.0))
+
+    def _run(self, trial: Trial, share: float) -> Trial:
+        started = time.monotonic()
+        try:
+            loss, metrics = self.objective(trial.family, trial.params, share)
+            if not math.isfinite(loss):
+                raise PerdureError(f"the loss must be a finite number, found {loss}")
+            found = replace(trial, loss=float(loss), metrics=dict(metrics))
+        except Exception as error:
+            # Java's own error stands in the second line.
+            reason = f"{type(error).__name__}: {' '.join(str(error).splitlines()[:2])}"
+            found = replace(trial, status="failed", error=reason)
+        return replace(found, seconds=trial.seconds + time.monotonic() - started)
+
+    def _told(self, trial: Trial) -> Trial:
+        trial = replace(trial, ended=self._clock())
+        if self.progress is not None:
+            self.progress(trial)
+        return trial
 
 
 class _Suggestions:
@@ -111,9 +199,9 @@ class _Suggestions:
         from hyperopt.base import JOB_STATE_DONE
 
         for document, trial in zip(self.pending, found, strict=True):
-            ok = trial.status == "ok"
             document["state"] = JOB_STATE_DONE
-            document["result"] = {"status": "ok", "loss": trial.loss} if ok else {"status": "fail"}
+            failed = trial.status == "failed"
+            document["result"] = {"status": "fail"} if failed else {"status": "ok", "loss": trial.loss}
         self.trials.insert_trial_docs(self.pending)
         self.trials.refresh()
 
