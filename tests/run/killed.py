@@ -1,7 +1,7 @@
 """Runs the run job, but kills it (and its Java machine) with SIGKILL at the next boundary that hasn't killed yet.
 
 A boundary is just before or just after a table's write, a ledger append, a registration or an alias, or while one of
-them is at work (PERDURE_KILL_WHEN, default before,after). The file that PERDURE_KILLS names holds the boundaries used
+them is at work (PERDURE_KILL_WHEN, default before,after; trial: when the fourth trial of a search is kept). The file that PERDURE_KILLS names holds the boundaries used
 so far; PERDURE_KILL_SHARE kills only at one in so many of them. PERDURE_KILL_JOB: another job than run.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from perdure import cli
+from perdure.io.searches import Search
 from perdure.io.tables import Tables
 from perdure.io.tracking import Tracking
 
@@ -69,6 +70,18 @@ Tables.append_records = guarded(Tables.append_records, append_label)  # type: ig
 Tracking.log_training = guarded(Tracking.log_training, lambda log: f"registration {log.name}")  # type: ignore[method-assign]
 Tracking._register = guarded(Tracking._register, lambda run, tags: f"model version {tags['perdure.interval']}")  # type: ignore[method-assign]
 Tracking.set_alias = guarded(Tracking.set_alias, lambda alias, version: f"alias {version}")  # type: ignore[method-assign]
+
+KEPT: list[str] = []
+
+
+def keep(self: Search, trial: Any) -> None:
+    kept(self, trial)
+    KEPT.append(trial.name)
+    if len(KEPT) == 4:
+        boundary(f"trial {trial.name}")
+
+
+kept, Search.keep = Search.keep, keep  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     sys.argv[0] = f"{JOB}.py"

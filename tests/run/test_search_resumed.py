@@ -1,0 +1,67 @@
+"""A search that is killed in its middle, and started again: the trials that had ended are taken as they were."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import environment, job, small_project
+
+pytestmark = pytest.mark.long
+TRIALS = 10
+
+
+def project(folder: Path) -> Path:
+    """The buoy's three days that the first training needs, with a search worth interrupting."""
+    file = small_project(folder)
+    text = file.read_text()
+    for old, new in ((r"trials: \d+", f"trials: {TRIALS}, parallelism: 2, early: 0.5"),
+                     (r"\nend: \S+", "\nend: 2016-06-18")):
+        text, count = re.subn(old, new, text)
+        assert count == 1
+    file.write_text(text)
+    return file
+
+
+def training(file: Path) -> dict[str, Any]:
+    """Lives the days, and gives the facts of their training."""
+    runs = json.loads(job("run", file, "--json").stdout)["runs"]
+    return next(dict(run["facts"]) for run in runs if run["step"] == "train")
+
+
+def stored(file: Path, query: str) -> list[Any]:
+    """The first column of what the tracking server's database answers."""
+    with sqlite3.connect(next((file.parents[1] / ".data").rglob("mlflow.db"))) as database:
+        return [value for (value,) in database.execute(query)]
+
+
+def test_a_search_killed_in_its_middle_goes_on(tmp_path: Path) -> None:
+    """Every trial, its loss to the last bit, and the winner are those of a search that was left alone. That the ended
+    ones are not run again their wall seconds tell, which no second run would repeat."""
+    alone, file = training(project(tmp_path / "alone")), project(tmp_path / "killed")
+    command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file)]
+    given = environment(PERDURE_KILLS=str(tmp_path / "kills"), PERDURE_KILL_WHEN="trial")
+    done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=900, cwd=file.parent, check=False)
+    assert done.returncode == -9, done.stderr
+    notes = [json.loads(note) for note in stored(file, "SELECT value FROM tags WHERE key = 'perdure.trial'")]
+    assert 4 <= len(notes) < TRIALS
+
+    again = training(file)
+    compared = ("number", "family", "params", "loss", "early", "status")
+    plain = [[{key: trial[key] for key in compared} for trial in facts["trials"]] for facts in (alone, again)]
+    assert plain[0] == plain[1]
+    assert [again[key] for key in ("trial", "params", "loss", "metrics")] == [
+        alone[key] for key in ("trial", "params", "loss", "metrics")]
+    seconds = {trial["number"]: trial["seconds"] for trial in again["trials"]}
+    assert {note["number"]: note["seconds"] for note in notes} == {note["number"]: seconds[note["number"]]
+                                                                  for note in notes}
+    # On the server they are there once, what the cut off search had left is gone.
+    kept = stored(file, "SELECT name FROM runs WHERE name LIKE 'trial %' AND lifecycle_stage = 'active'")
+    assert len(kept) == len(set(kept)) == TRIALS
