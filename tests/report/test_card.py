@@ -116,3 +116,14 @@ def test_regression_and_a_version_from_elsewhere(facts: CardFacts) -> None:
     assert "RMSE" in page
     elsewhere = {**facts.model, "training": None, "data": None}
     assert "trained elsewhere" in render.card(replace(facts, model=elsewhere))
+
+
+def test_what_mitigation_changed_and_cost(facts: CardFacts) -> None:
+    def side(parity: float, loss: float) -> dict[str, Any]:
+        return {"rows": 900, "metrics": {"log_loss": loss}, "fairness": {"demographic_parity_difference": parity}}
+
+    told = replace(facts, mitigation={"group": "town", "before": side(0.41, 0.5), "after": side(0.12, 0.538)})
+    for page in (render.card(told), render.card_markdown(told)):
+        for text in ("town and outcome are independent", "900 validation rows", "0.41", "0.12", "0.538"):
+            assert text in page
+    assert "validation rows" not in render.card(facts)

@@ -121,6 +121,15 @@ class Tune(Section):
     )
 
 
+class Fairness(Section):
+    """How unlike treatment of groups is lessened (binary); `gate.fairness` says how much of it is let pass."""
+
+    group: str = Field(description="the features' column whose values are the groups; the model may be kept from it")
+    method: Literal["reweighing"] = Field(
+        default="reweighing", description="training rows weigh such that label and group are independent"
+    )
+
+
 class Model(Section):
     """The task, the model families to search, and how."""
 
@@ -128,6 +137,8 @@ class Model(Section):
     families: tuple[str, ...] = Field(min_length=1, description="model families that the search chooses from")
     exclude: tuple[str, ...] = Field(default=(), description="feature columns that the model must not see")
     tune: Tune = Tune()
+    fairness: Fairness | None = Field(default=None, description="lessens unlike treatment of groups; before and after "
+                                      "are in the model card")
     seed: int = Field(default=42, description="of everything random: the same seed gives the same model")
 
 

@@ -31,11 +31,14 @@ def family(name: str, task: str) -> ModuleType:
     return found
 
 
-def estimator(name: str, params: Params, task: str, *, seed: int, bins: int) -> Estimator[Any]:
-    """The unfitted estimator of a family; `bins` is `Preparation.bins`, for those that cut numbers into bins."""
+def estimator(name: str, params: Params, task: str, *, seed: int, bins: int, weight: str = "") -> Estimator[Any]:
+    """The unfitted estimator of a family; `bins` is `Preparation.bins`, for those that cut numbers into bins. `weight`:
+    a column that rows weigh by."""
     unfitted: Estimator[Any] = family(name, task).estimator(params, task, seed)
     if unfitted.hasParam("maxBins"):
         unfitted.set(unfitted.getParam("maxBins"), bins)
+    if weight:
+        unfitted.set(unfitted.getParam("weightCol"), weight)
     return unfitted
 
 

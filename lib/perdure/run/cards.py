@@ -39,7 +39,7 @@ def facts(context: Context, version: str) -> CardFacts:
         generated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"), task=p.model.task, metric=p.metric,
         label=_label(p), key=p.features.key, interval=interval, excluded=p.model.exclude, model=known,
         judged=judged.facts if judged else {}, leans=(trained.facts.get("explanation") or {}) if trained else {},
-        commands=commands,
+        commands=commands, mitigation=(trained.facts.get("mitigation") or {}) if trained else {},
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SHARED = ("ingest", "validate", "featurize", "replay")
 """Steps whose runs and tables a trial takes over."""
-SECTIONS = ("retrain", "train", "gate", "model")
+SECTIONS = ("retrain", "train", "gate", "model", "rollout")
 """Sections of the pipeline file that a trial may change."""
 
 

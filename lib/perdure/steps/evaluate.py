@@ -85,9 +85,10 @@ def _threshold(name: str, bound: float, task: str, found: Estimate | None, sever
 
 
 def _slices(pipeline: Pipeline) -> list[str]:
-    """The columns to tally by: those that are watched, and those that the gate asks about."""
+    """The columns to tally by: those that are watched, those that the gate asks about, and that of the groups."""
     asked = [rule.slice for rule in (*pipeline.gate.slices, *pipeline.gate.fairness)]
-    return list(dict.fromkeys([*pipeline.monitor.slices, *asked]))
+    groups = [pipeline.model.fairness.group] if pipeline.model.fairness else []
+    return list(dict.fromkeys([*pipeline.monitor.slices, *asked, *groups]))
 
 
 def _group_lines(pipeline: Pipeline, tallies: Sequence[Tally]) -> list[GateLine]:

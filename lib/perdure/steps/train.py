@@ -25,6 +25,8 @@ from perdure.features.times import at, between, micros
 from perdure.models import fitted, prepare
 from perdure.tuning import Effort, Trial, best, search
 
+from . import _fair
+
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
     from pyspark.sql import Column, DataFrame
@@ -89,12 +91,13 @@ class _Prepared:
     search: DataFrame
     preparation: prepare.Preparation
     count: int
+    weights: Mapping[tuple[str, float], float]
 
 
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
           ended: Sequence[Trial] = (), progress: Progress | None = None) -> StepResult:
     """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
-    columns, importance, size, trials.
+    columns, importance, size, trials; with `model.fairness` also mitigation.
 
     `features` and `labels`: those tables over [cut - window, cut) at least. `progress` is called with each Trial as it
     ends; `ended` are those that an earlier run of this training has ended, which are not run again. Raises PerdureError
@@ -111,9 +114,10 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         last = _fit(data, winner.family, winner.params, pipeline, data.vectors)
         leans = fitted.importance(last, data.preparation.slots(encoding), _vectors(data.vectors, encoding))
         model = fitted.assemble(data.preparation, training, encoding, last)
+        fair = {"mitigation": _mitigation(data, winner, pipeline)} if data.weights else {}
     value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.count,
                          since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut), cut)
-    return StepResult(facts=_facts(value, winner, leans, fitted.sizes(last), cut), value=value)
+    return StepResult(facts={**_facts(value, winner, leans, fitted.sizes(last), cut), **fair}, value=value)
 
 
 def holdout(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime) -> DataFrame:
@@ -193,18 +197,19 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
     try:
         _check(rows, pipeline)
         preparation = prepare.fit(rows, columns)
+        weights = _fair.weights(rows, pipeline)
         encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
         label = F.col("label").alias("label", metadata=_label_metadata(pipeline.model.task))
         place = F.pmod(F.xxhash64(F.col(quoted(key))), F.lit(SAMPLE_STEPS)).cast("int").alias("place")
         prepared = preparation.apply(rows, encodings).select(
             label, (F.col(quoted(time)) >= at(extent.split)).alias("judging"), place,
-            *(f"features_{name}" for name in encodings))
+            *(f"features_{name}" for name in encodings), *_fair.columns(pipeline, weights))
         caches += [prepared.persist()]
         # Trials run side by side: each needs no more tasks than its rows are worth.
         few = max(1, math.ceil(extent.rows * tune.sample / ROWS_A_PARTITION))
         search = prepared.where(_share(tune.sample)).coalesce(few) if tune.sample < 1 else prepared
         caches += [search.persist()]
-        yield _Prepared(rows, prepared, search, preparation, prepared.count())
+        yield _Prepared(rows, prepared, search, preparation, prepared.count(), weights)
     except BaseException:
         rows.unpersist()
         raise
@@ -288,14 +293,30 @@ def _own_pool(rows: DataFrame) -> None:
 
 def _fit(data: _Prepared, name: str, params: Params, pipeline: Pipeline, rows: DataFrame) -> Any:
     task = pipeline.model.task
-    estimator = fitted.estimator(name, params, task, seed=pipeline.model.seed, bins=data.preparation.bins)
+    weight = _fair.WEIGHT if _fair.WEIGHT in rows.columns else ""
+    seed, bins = pipeline.model.seed, data.preparation.bins
+    estimator = fitted.estimator(name, params, task, seed=seed, bins=bins, weight=weight)
     return estimator.fit(_vectors(rows, fitted.family(name, task).encoding))
 
 
 def _vectors(rows: DataFrame, encoding: str) -> DataFrame:
+    """What MLlib is given: label, features and, where there are such, weight and group."""
     from pyspark.sql import functions as F
 
-    return rows.select("label", F.col(f"features_{encoding}").alias("features"))
+    more = [name for name in (_fair.WEIGHT, _fair.GROUP) if name in rows.columns]
+    return rows.select("label", F.col(f"features_{encoding}").alias("features"), *more)
+
+
+def _mitigation(data: _Prepared, winner: Trial, pipeline: Pipeline) -> dict[str, Any]:
+    """The winner without and with the weights, learnt and judged on the rows that the search learnt and judged on."""
+    from pyspark.sql import functions as F
+
+    learning = data.search.where(~F.col("judging"))
+    encoding = fitted.family(winner.family, pipeline.model.task).encoding
+    judging = _vectors(data.search.where("judging"), encoding)
+    fits = {name: _fit(data, winner.family, winner.params, pipeline, rows).transform
+            for name, rows in (("before", learning.drop(_fair.WEIGHT)), ("after", learning))}
+    return _fair.shown(judging, fits, pipeline, data.weights)
 
 
 def _measured(scored: DataFrame, task: str) -> dict[str, float]:
