@@ -230,7 +230,11 @@ publish = _step(
     """Send an interval's predictions, drift and decisions to the Kafka topics named under `publish`, at least once.""",
 )
 train = _step(
-    "train", """Search and fit a candidate on what was known at the interval's end; track it in MLflow.""", if_due
+    "train",
+    """Search and fit a candidate on what was known at the interval's end; track it in MLflow.
+
+    Each trial is kept there as it ends. Cut off, the same command goes on with the trials that are missing.""",
+    if_due,
 )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
 
 from .tracking import _PARENT, _PROCESS, _RUN_ID, TRIAL, Tracking, TrialLog, _process, _quiet
 
 
 class Search:
-    """The search of one training: a tracking run, from the first trial that ends on, and a nested run a trial."""
+    """The search of one training: a tracking run, from the first trial that ends on, and a nested run a trial. Entered
+    as a context manager, the run is marked as failed where the block raises; its trials count all the same."""
 
     def __init__(self, tracking: Tracking, run_id: str, name: str, tags: Mapping[str, str]) -> None:
         """`name` and `tags`: of the training's tracking run."""
@@ -20,6 +23,16 @@ class Search:
         """The training's tracking run; empty before a trial has ended here."""
         self.kept: set[str] = set()
         """The names of the trials that it holds."""
+
+    def __enter__(self) -> Search:
+        """Itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Marks the run where the search failed."""
+        if error is not None and self.run:
+            with suppress(Exception), _quiet():  # the search's own error is the one to be told
+                self._tracking._client.set_terminated(self.run, "FAILED")
 
     def ended(self) -> list[str]:
         """The notes of all trials (`TrialLog.note`) that searches of this training have kept, here and before."""

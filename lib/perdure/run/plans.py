@@ -73,9 +73,10 @@ def train(context: Context, interval: Interval) -> Plan:
         from perdure.steps.train import train as step
 
         trials = kept[run_id] = Trials(context, interval, run_id)
-        return step(
-            inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, ended=trials.ended, progress=trials
-        )
+        with trials.search:
+            return step(
+                inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, ended=trials.ended, progress=trials
+            )
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
         try:
