@@ -22,7 +22,7 @@ def project(folder: Path) -> Path:
     """The buoy's three days that the first training needs, with a search worth interrupting."""
     file = small_project(folder)
     text = file.read_text()
-    for old, new in ((r"trials: \d+", f"trials: {TRIALS}, parallelism: 2, early: 0.5"),
+    for old, new in ((r"trials: \d+", f"trials: {TRIALS}, early: 0.5"),
                      (r"\nend: \S+", "\nend: 2016-06-18")):
         text, count = re.subn(old, new, text)
         assert count == 1

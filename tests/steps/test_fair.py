@@ -49,7 +49,7 @@ def test_groups_are_treated_more_alike_and_the_cost_is_told(
     name = "demographic_parity_difference"
     assert before["fairness"][name] > 0.35
     assert after["fairness"][name] < 0.6 * before["fairness"][name]
-    assert before["rows"] == after["rows"] > 800
+    assert before["rows"] == after["rows"] > 600
     assert sum(group["rows"] for group in after["groups"]) == after["rows"]
     # What it costs: the model is a little less right, and says how much.
     assert told["cost"]["log_loss"] == pytest.approx(after["metrics"]["log_loss"] - before["metrics"]["log_loss"])
@@ -79,7 +79,7 @@ def test_what_cant_be(people: DataFrame, parcels: Callable[..., Pipeline]) -> No
     def asked(group: str, **more: Any) -> None:
         train(*tables(people), pipeline=life(parcels, "gbt", fairness={"group": group}, **more), cut=CUT)
 
-    with pytest.raises(UsageError, match="there is no race, only id, at, age"):
+    with pytest.raises(UsageError, match="there is no race, only id, age, schooling"):
         asked("race")
     with pytest.raises(PerdureError, match="at most 50 values; id has more"):
         asked("id")

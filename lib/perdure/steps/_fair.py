@@ -28,7 +28,7 @@ def weights(rows: DataFrame, pipeline: Pipeline) -> dict[reweighing.Cell, float]
         raise UsageError(f"model.fairness is for a binary task; this one is {pipeline.model.task}")
     if wanted.group not in rows.columns:
         raise UsageError(f"model.fairness.group must be a column of the features; there is no {wanted.group}, only "
-                         f"{', '.join(rows.columns)}")
+                         f"{', '.join(name for name in rows.columns if name != 'label')}")
     counts = rows.groupBy(_group(wanted.group).alias(GROUP), "label").count().limit(2 * MOST + 1).collect()
     if len(counts) > 2 * MOST:
         raise PerdureError(f"model.fairness.group must have at most {MOST} values; {wanted.group} has more. Put them "
