@@ -4,13 +4,13 @@
         [--minimum-rows 100] [--json FILE]
 
 The pipeline's target must have been lived already (jobs/run.py). Its features and labels are lived again in a scratch
-target below that one's storage, with a canary rollout and without a model gate, which would have refused the bad one
-before it served anybody. The first training is sound and becomes the champion. The next that is due learns from labels
-that a bug upstream has spoilt: turned round (binary), or in another unit (regression: halved). Everything after that
-is the project's own: the challenger serves its share of the keys, the champion answers beside it, outcomes come, the
-policy decides. Interrupted, it resumes. Prints each interval: who served how many rows, and of the challenger's
-rows how many it got wrong (regression: further off) where the champion beside it was right; had it been deployed
-directly, all rows of its time would have had its answers.
+target below that one's storage, with a canary rollout trained every interval until the bad one has left, and without a
+model gate, which would have refused it before it served anybody. The first training is sound and becomes the champion.
+The next that is due learns from labels that a bug upstream has spoilt: turned round (binary), or in another unit
+(regression: halved). Everything after that is the project's own: the challenger serves its share of the keys, the
+champion answers beside it, outcomes come, the policy decides. Interrupted, it resumes. Prints each interval: who
+served how many rows, and of the challenger's rows how many it got wrong (regression: further off) where the champion
+beside it was right; had it been deployed directly, all rows of its time would have had its answers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perdure.cli import opened
+from perdure.core.conditions import Retrain
 from perdure.core.config import Gate, Rollout
 from perdure.core.protocols import Read, StepResult
 from perdure.run.champion import challenger_at, champion_at
@@ -55,7 +56,7 @@ def spoilt_labels(task: str) -> Iterator[None]:
 
 def live(base: Context, rules: Rollout) -> dict[str, Any]:
     """The life, as JSON: the bad version, each interval since it came, and every decision on it."""
-    changes = {"rollout": rules, "gate": Gate(mode="off")}
+    changes = {"rollout": rules, "gate": Gate(mode="off"), "retrain": Retrain(when="always")}
     with scratch(base, changes) as context:
         session, task = Session(context), context.pipeline.model.task
         bad: str | None = None
@@ -69,6 +70,8 @@ def live(base: Context, rules: Rollout) -> dict[str, Any]:
                 bad = came.version if came else None
             else:
                 session.retrain(interval)
+                if bad is not None and challenger_at(context.ledger, interval.end) is None:
+                    break  # it has left
         return told(context, bad)
 
 
