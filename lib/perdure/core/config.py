@@ -219,6 +219,9 @@ class Monitor(Section):
     multivariate: bool = Field(
         default=False, description="also watch whether the features still go together (PCA reconstruction error)"
     )
+    domain_classifier: bool = Field(
+        default=False, description="also watch whether a classifier tells the interval's rows from the training's (ROC)"
+    )
     business_value: BusinessValue | None = Field(default=None, description="adds the metric business_value (binary)")
 
 
