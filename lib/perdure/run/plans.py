@@ -236,7 +236,12 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
 
         # All of the champion's, those too for which a challenger served; and none of the challenger's.
         predictions = inputs["predictions"].where(F.col("model_version") == champion.version).drop("role")
-        return step.monitor(
+        more = {}
+        if pipeline.monitor.attributions:
+            from .explaining import attributions
+
+            more = attributions(context, champion.version, champion.train.facts.get("explanation"), inputs["features"])
+        result = step.monitor(
             inputs["features"],
             predictions,
             inputs["labels"],
@@ -251,6 +256,7 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             pipeline=pipeline,
             interval=interval,
         )
+        return replace(result, facts={**result.facts, **more})
 
     config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
     wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)
