@@ -166,7 +166,6 @@ def wide(columns: int, rows: int) -> None:
             run()
             sys.stdout.write(f"{name:10} {time.perf_counter() - begun:7.1f} s  {cpu_seconds() - spent:7.1f} CPU s  "
                              f"{memory()}\n")
-            sys.stdout.flush()
         assert result["files"].rows == rows
         assert result["files"] == result["spark"], "the two scans must give the same states"
         spark.stop()
@@ -211,8 +210,6 @@ def check(table: DataFrame, zero: Profile, folders: tuple[str, str], folder: str
     worst = {"ks_test": 0.0, "population_stability_index": 0.0}
     for name, exact in oracle.items():
         for statistic, value in exact.items():
-            if name == "tailnum" and statistic != "ks_test":
-                continue  # more names than a state holds: other cells
             found = members()[statistic].statistic(ours.columns[name], theirs.columns[name])
             assert found is not None
             worst[statistic] = max(worst[statistic], abs(found - value))
@@ -233,6 +230,7 @@ def main(copies: int, rounds: int, sample: int, found: Mapping[str, str], *, ful
         zero = plan(wanted, COLUMNS)
         profile = scan_table(table, name, zero)[ALL]
         assert profile == scan(wanted, zero)[ALL], "the two scans must give the same states"
+        sys.stdout.write("both scans give the same states\n")
         variants: dict[str, Callable[[], Any]] = {
             "bare scan": lambda: wanted.write.format("noop").mode("overwrite").save(),
             "profile from files": lambda: scan_table(table, name, zero),
@@ -243,7 +241,7 @@ def main(copies: int, rounds: int, sample: int, found: Mapping[str, str], *, ful
         cpu: dict[str, list[float]] = {variant: [] for variant in variants}
         jobs, held = dict.fromkeys(variants, 0), dict.fromkeys(variants, "")
         told: dict[str, list[dict[str, Any]]] = {}
-        for _ in range(rounds + 1):
+        for turn in range(rounds + 1):
             for variant, run in variants.items():
                 forget()
                 begun, spent = time.perf_counter(), cpu_seconds()
@@ -253,7 +251,7 @@ def main(copies: int, rounds: int, sample: int, found: Mapping[str, str], *, ful
                 cpu[variant].append(cpu_seconds() - spent)
                 jobs[variant], held[variant] = count.jobs, memory()
             for each, python in found.items():
-                answer = peer(each, python, folders["sample"])
+                answer = peer(each, python, folders["sample"]) if turn else None
                 told.setdefault(f"{each}, sample", []).extend([answer] if answer else [])
         report(table.count(), seconds, cpu, jobs)
         for variant in list(variants)[1:3]:
@@ -297,6 +295,7 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=1_000_000)
     given = parser.parse_args()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    sys.stdout.reconfigure(line_buffering=True)
     if given.wide:
         wide(given.wide, given.rows)
         sys.exit()
