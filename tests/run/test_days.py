@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,12 @@ def opened(spark: Any, lived: Path, folder: Path) -> Iterator[Context]:
     file = folder / "pipelines" / lived.name
     with Context(pipeline_file.load(file), spark, Progress(silent=True), str(file)) as context:
         yield context
+
+
+def reopened(spark: Any, folder: Path, pipeline: str) -> Context:
+    """A project, opened."""
+    file = folder / "pipelines" / pipeline
+    return Context(pipeline_file.load(file), spark, Progress(silent=True), str(file))
 
 
 def store_days(spark: Any, context: Context, interval: Interval) -> None:
@@ -100,9 +107,8 @@ def started(spark: Any, folder: Path, pipeline: str) -> Cost:
     found = []
     for name in ("once", "again"):
         shutil.copytree(folder, folder.with_name(f"{folder.name} {name}"))
-        file = folder.with_name(f"{folder.name} {name}") / "pipelines" / pipeline
-        loaded = pipeline_file.load(file)
-        found.append(cost(spark, lambda: Context(loaded, spark, Progress(silent=True), str(file)).ledger.close()))  # noqa: B023
+        copy = folder.with_name(f"{folder.name} {name}")
+        found.append(cost(spark, partial(lambda place: reopened(spark, place, pipeline).ledger.close(), copy)))
     return found[-1]
 
 
@@ -115,11 +121,11 @@ def test_a_day_costs_what_the_first_did(spark: Any, lived: Path, tmp_path: Path)
         store_days(spark, context, interval)
     starts = [started(spark, tmp_path / name, lived.name) for name in ("few", "many")]
     shutil.copytree(tmp_path / "many", tmp_path / "stored")  # opened anew, so that nothing is left in memory
-    with Context(pipeline_file.load(tmp_path / "stored" / "pipelines" / lived.name), spark, Progress(silent=True),
-                 str(tmp_path / "stored" / "pipelines" / lived.name)) as context:
+    with reopened(spark, tmp_path / "stored", lived.name) as context:
         assert sum(record.run_id.startswith("day") for record in context.ledger.records) == DAYS
         many = monitored(spark, context, interval)
-        assert audit.verify(context)["problems"] == ()
+    with reopened(spark, tmp_path / "stored", lived.name) as context:
+        assert audit.verify(context)["intact"]
     print(f"to start with few days stored {starts[0]}, with {DAYS} {starts[1]}; largest record {largest}")  # noqa: T201
     print(f"to monitor one {few} and {many}")  # noqa: T201
     assert starts[1].jobs <= starts[0].jobs

@@ -411,7 +411,7 @@ def test_a_classifier_tells_the_rows_apart_where_it_is_wanted(spark: SparkSessio
     features, predictions, labels = lived(spark, 1_000, 0)
     base = read(made.writes[0].rows.collect())
     given = {"reference": base, "known_areas": [0.5, 0.51, 0.52], "pipeline": watched, "interval": INTERVAL}
-    other = features.selectExpr("* except (n0)", "n0 + 5 n0")
+    other = features.selectExpr("* except (n0)", "n0 + 50 n0")
     found = monitor(other, predictions, labels, sample=sample.rows, **given).facts["domain"]
     assert found["drifted"]
     assert found["area"] > 0.9 > found["high"]
