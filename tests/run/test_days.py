@@ -131,5 +131,5 @@ def test_a_day_costs_what_the_first_did(spark: Any, lived: Path, tmp_path: Path)
     assert starts[1].jobs <= starts[0].jobs
     assert starts[1].read - starts[0].read < DAYS * 1000  # in brief
     assert many.jobs <= few.jobs
-    assert many.read < few.read + 100_000
+    assert many.read - few.read < DAYS * 10_000  # Delta's list of files, which it holds in memory
     assert many.seconds < 3 * few.seconds + 0.5
