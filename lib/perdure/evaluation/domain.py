@@ -83,10 +83,10 @@ def facts(  # noqa: PLR0913 (two sides, how they are read, and what is usual)
     *, known: Sequence[float], false_alarms: float,
 ) -> dict[str, Any]:
     """What monitoring records: the area, the bound that follows from the `known` ones, whether it is beyond, and the
-    columns that tell the rows apart; empty where a side has too few rows."""
+    columns that tell the rows apart; `why_not` alone where a side has too few rows."""
     found = separation(reference, rows, key, kinds, seed) if kinds else None
     if found is None:
-        return {}
+        return {"domain": {"why_not": f"fewer than {LEAST} rows in the reference or the interval, or no features"}}
     high = bound(known, false_alarms)
     columns = {name: float(f"{share:.4g}") for name, share in list(found.columns.items())[:5]}
     return {"domain": {"area": found.area, "high": high, "drifted": found.area > high, "rows": found.rows,
