@@ -39,7 +39,7 @@ from perdure.io import session
 from perdure.profile.categories import Categories
 from perdure.profile.files import plain_files, scan_table
 from perdure.profile.histogram import Histogram
-from perdure.profile.profile import ALL, Profile
+from perdure.profile.profile import ALL, ColumnProfile, Profile
 from perdure.profile.scan import plan, scan
 from perdure.testing.spark import count_jobs
 
@@ -196,6 +196,13 @@ def halves(table: DataFrame, folder: str, sample: int) -> dict[str, tuple[str, s
     return found
 
 
+def names(ours: ColumnProfile, theirs: ColumnProfile) -> list[str]:
+    """The categories that both sides count by name."""
+    states = [side.need(Categories) for side in (ours, theirs)]
+    more = set() if any(state.full for state in states) else {name for state in states for name in state.counts}
+    return sorted({*states[0].names, *more})
+
+
 def check(table: DataFrame, zero: Profile, folders: tuple[str, str], folder: str) -> None:
     """Every column between the half-years: ours from the profiles, and scipy's from all rows."""
     ours, theirs = (scan(table.where(f"month {sign} 6"), zero)[ALL] for sign in ("<=", ">"))
@@ -203,7 +210,7 @@ def check(table: DataFrame, zero: Profile, folders: tuple[str, str], folder: str
     for name, column in ours.columns.items():
         held = column.get(Histogram)
         starts = group_starts(np.array(held.counts)) if held else []
-        cells[name] = [held.edges[start - 1] for start in starts[1:]] if held else list(column.need(Categories).names)
+        cells[name] = [held.edges[start - 1] for start in starts[1:]] if held else names(column, theirs.columns[name])
     Path(folder, "cells.json").write_text(json.dumps(cells))
     oracle = peer("exact", sys.executable, folders, "--edges", f"{folder}/cells.json")
     assert oracle is not None
