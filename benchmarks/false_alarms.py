@@ -25,6 +25,7 @@ import pyarrow as pa
 from perdure.drift.calm import swings, thresholds
 from perdure.drift.compare import compare, members
 from perdure.profile.profile import Column, ColumnProfile, Profile
+from perdure.quality.unusual import unusual
 
 NUMBERS = ("dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time", "arr_delay", "flight", "air_time",
            "distance", "hour")
@@ -87,9 +88,18 @@ def ours(reference: Sequence[pd.DataFrame]) -> dict[str, Detector]:
 
         return drifts
 
+    def odd(week: pd.DataFrame) -> bool:
+        """What `run` alarms of: drift, or measures outside their own history; each at half the rate."""
+        profile, bounds = filled(week), thresholds(found, list(zero.columns), len(week), 0.005)
+        drifted = any(value is not None and value > bounds[drift.column][name]
+                      for drift in compare(whole, profile) for name, value in drift.statistics.items()
+                      if name in bounded)
+        return drifted or bool(unusual(parts, profile, false_alarms=0.005))
+
     bounded = [name for name in next(iter(thresholds(found, ["x"], 1, 0.01).values()))]
     return {"Perdure, PSI, 0.01": detector([PSI], calm=True),
             "Perdure, any statistic, 0.01": detector(bounded, calm=True),
+            "Perdure, drift or unusual, 0.01": odd,
             "fixed thresholds, PSI 0.2": detector([PSI], calm=False)}
 
 

@@ -46,6 +46,17 @@ def test_what_is_as_written_is_intact(rows: list[Row]) -> None:
     assert verify([]).problems == ()
 
 
+def test_a_changed_brief_shows(rows: list[Row]) -> None:
+    stored = [{**each, "brief": RunRecord.from_json(each["record"]).brief()} for each in rows]
+    assert verify(stored).problems == ()
+    for brief in (stored[2]["brief"].replace('"rows": 3', '"rows": 4'), "{", "[]", '{"facts": {}}'):
+        found = verify([*stored[:2], {**stored[2], "brief": brief}, *stored[3:]]).problems
+        assert [(problem.kind, problem.run_id) for problem in found] == [("changed", stored[2]["run_id"])]
+        assert "brief" in found[0].why
+    ends = [Chain(each[column] for each in stored).add(run(9)).link for column in ("brief", "record")]
+    assert [(link.previous, link.position, link.older) for link in ends if link] == [(verify(rows).heads, 6, ())] * 2
+
+
 def edited(text: str, **changes: Any) -> str:
     return json.dumps({**json.loads(text), **changes}, sort_keys=True)
 

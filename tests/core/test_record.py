@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core.gate import GateLine, GateResult
-from perdure.core.record import FileVersion, RunRecord, TableVersion, fingerprint
+from perdure.core.record import LARGE, FileVersion, RunRecord, TableVersion, fingerprint, same_in_brief
 
 text = st.text(max_size=20)
 facts = st.dictionaries(text, st.none() | st.booleans() | st.integers() | text, max_size=4)
@@ -39,6 +40,41 @@ def record(**changes: object) -> RunRecord:
 def test_records_survive_their_json(found: dict[str, object]) -> None:
     original = record(facts=found)
     assert RunRecord.from_json(original.to_json()) == original
+
+
+def test_in_brief_a_record_is_the_same_and_fetches_what_is_large_once() -> None:
+    original = record(facts={"rows": 3, "drift": {f"column {at}": at / 7 for at in range(LARGE // 10)}, "worst": []})
+    asked = []
+
+    def fetch() -> dict[str, object]:
+        asked.append(1)
+        return dict(original.facts)
+
+    text = original.brief()
+    assert len(text) < len(original.to_json()) - LARGE
+    found = RunRecord.from_json(text, fetch)
+    assert (found.facts["rows"], "drift" in found.facts, "more" in found.facts, len(found.facts)) == (3, True, False, 3)
+    assert found.facts.get("more") is None
+    assert list(found.facts) == ["rows", "worst", "drift"]
+    assert not asked
+    assert found == original
+    assert found.to_json() == original.to_json()
+    assert found.brief() == text
+    assert len(asked) == 1
+    with pytest.raises(ValueError, match="leaves out drift"):
+        RunRecord.from_json(text)
+
+
+def test_a_brief_says_what_its_record_says_or_is_found_out() -> None:
+    large = {"drift": "x" * (LARGE + 1)}
+    original = record(facts={"rows": 3, **large})
+    text = original.to_json()
+    assert same_in_brief(text, original.brief())
+    assert same_in_brief(text, text)
+    assert not same_in_brief(text, record(facts={"rows": 4, **large}).brief())
+    assert not same_in_brief(text, record(facts={"rows": 3, **large}, status="refused").brief())
+    assert not same_in_brief(text, original.brief().replace('["drift"]', '["other"]'))
+    assert not same_in_brief(text, original.brief().replace('["drift"]', "[]"))
 
 
 def test_fingerprints_ignore_key_order_and_see_every_value() -> None:

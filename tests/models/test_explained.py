@@ -10,7 +10,7 @@ import pytest
 
 from perdure.core import registry
 from perdure.models import fitted, importance
-from perdure.models.explained import NotExplainable, explainer, reasons
+from perdure.models.explained import NotExplainable, against, explainer, reasons
 from perdure.testing import families
 from perdure.testing.spark import count_jobs
 
@@ -57,6 +57,9 @@ def test_a_summary_is_one_job_and_repeats(spark: SparkSession, tmp_path: Path, n
         found = importance.summarise(model, told, rows, "id", binary=task == "binary", seed=1)
     assert count.jobs == 1
     assert found is not None and found["rows"] == 400
+    held = told if told.trees else against(told, np.array(found["means"]))
+    assert importance.contributions(model, held, rows.drop("label"), "id") == pytest.approx(found["importance"])
+    assert importance.contributions(model, held, rows.limit(0), "id") == {}
     assert found == importance.summarise(model, told, rows.repartition(3), "id", binary=task == "binary", seed=1)
     assert next(iter(found["importance"])) in ("number", "place")
     assert found["permutation"]["number"]["value"] > 5 * found["permutation"]["number"]["error"] > 0

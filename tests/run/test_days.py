@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from perdure.core import pipeline_file
 from perdure.core.interval import Interval
-from perdure.run import plans
+from perdure.run import audit, plans
 from perdure.run.champion import champion_at
 from perdure.run.context import Context
 from perdure.run.engine import execute
@@ -35,6 +36,12 @@ def opened(spark: Any, lived: Path, folder: Path) -> Iterator[Context]:
     file = folder / "pipelines" / lived.name
     with Context(pipeline_file.load(file), spark, Progress(silent=True), str(file)) as context:
         yield context
+
+
+def reopened(spark: Any, folder: Path, pipeline: str) -> Context:
+    """A project, opened."""
+    file = folder / "pipelines" / pipeline
+    return Context(pipeline_file.load(file), spark, Progress(silent=True), str(file))
 
 
 def store_days(spark: Any, context: Context, interval: Interval) -> None:
@@ -58,30 +65,71 @@ def store_days(spark: Any, context: Context, interval: Interval) -> None:
             interval_end=(start + timedelta(days=1)).isoformat(), started_at=start.isoformat()))
 
 
-def monitored(spark: Any, context: Context, interval: Interval) -> tuple[int, float]:
-    """Spark jobs and processor seconds (of Python) of monitoring the day once more, warm."""
+class Cost(NamedTuple):
+    """Spark jobs, bytes that they read of files, and processor seconds of Python."""
+
+    jobs: int
+    read: int
+    seconds: float
+
+
+def bytes_read(spark: Any) -> int:
+    """By all tasks of the session so far."""
+    context = spark.sparkContext._jsc.sc()
+    context.listenerBus().waitUntilEmpty()
+    executors = context.statusStore().executorList(True)
+    return sum(executors.apply(at).totalInputBytes() for at in range(executors.size()))
+
+
+def cost(spark: Any, work: Callable[[], object]) -> Cost:
+    """Of the work."""
+    read, before = bytes_read(spark), time.process_time()
+    with count_jobs(spark) as count:
+        work()
+    return Cost(count.jobs, bytes_read(spark) - read, time.process_time() - before)
+
+
+def monitored(spark: Any, context: Context, interval: Interval) -> Cost:
+    """Of monitoring the day once more, warm."""
     champion = champion_at(context.ledger, interval.start)
     assert champion is not None
-    for _ in range(2):
-        before = time.process_time()
-        with count_jobs(spark) as count:
-            outcome = execute(context, plans.monitor(context, interval, champion), rerun=True)
+
+    def work() -> None:
+        outcome = execute(context, plans.monitor(context, interval, champion), rerun=True)
         assert outcome.record.facts["rows"] == 48
         assert outcome.record.facts["told"]
-    return count.jobs, time.process_time() - before
+
+    return [cost(spark, work) for _ in range(2)][-1]
+
+
+def started(spark: Any, folder: Path, pipeline: str) -> Cost:
+    """Of opening the project, warm; it ends with a copy of the same, which no session has seen."""
+    found = []
+    for name in ("once", "again"):
+        shutil.copytree(folder, folder.with_name(f"{folder.name} {name}"))
+        copy = folder.with_name(f"{folder.name} {name}")
+        found.append(cost(spark, partial(lambda place: reopened(spark, place, pipeline).ledger.close(), copy)))
+    return found[-1]
 
 
 def test_a_day_costs_what_the_first_did(spark: Any, lived: Path, tmp_path: Path) -> None:
     interval = Interval.parse(DAY, pipeline_file.load(lived).interval)
     with opened(spark, lived, tmp_path / "few") as context:
         few = monitored(spark, context, interval)
+        largest = max(len(record.to_json()) for record in context.ledger.records)
     with opened(spark, lived, tmp_path / "many") as context:
         store_days(spark, context, interval)
+    starts = [started(spark, tmp_path / name, lived.name) for name in ("few", "many")]
     shutil.copytree(tmp_path / "many", tmp_path / "stored")  # opened anew, so that nothing is left in memory
-    with Context(pipeline_file.load(tmp_path / "stored" / "pipelines" / lived.name), spark, Progress(silent=True),
-                 str(tmp_path / "stored" / "pipelines" / lived.name)) as context:
+    with reopened(spark, tmp_path / "stored", lived.name) as context:
         assert sum(record.run_id.startswith("day") for record in context.ledger.records) == DAYS
         many = monitored(spark, context, interval)
-    print(f"jobs and Python seconds: {few} with few days stored, {many} with {DAYS}")  # noqa: T201
-    assert many[0] <= few[0]
-    assert many[1] < 3 * few[1] + 0.5
+    with reopened(spark, tmp_path / "stored", lived.name) as context:
+        assert audit.verify(context)["intact"]
+    print(f"to start with few days stored {starts[0]}, with {DAYS} {starts[1]}; largest record {largest}")  # noqa: T201
+    print(f"to monitor one {few} and {many}")  # noqa: T201
+    assert starts[1].jobs <= starts[0].jobs
+    assert starts[1].read - starts[0].read < DAYS * 1000  # in brief
+    assert many.jobs <= few.jobs
+    assert many.read - few.read < DAYS * 10_000  # Delta's list of files, which it holds in memory
+    assert many.seconds < 3 * few.seconds + 0.5

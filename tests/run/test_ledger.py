@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perdure.core.chain import verify
+from perdure.core.chain import Chain, verify
 from perdure.core.config import Target
-from perdure.core.record import RunRecord
+from perdure.core.record import LARGE, RunRecord
 from perdure.io.ledger import Ledger
 from perdure.io.tables import Tables
 from perdure.testing.spark import count_jobs
@@ -68,3 +68,37 @@ def test_the_chain_costs_no_job(spark: SparkSession, tmp_path: Path) -> None:
     assert one.link is not None and other.link is not None
     assert other.link.previous == (one.link.hash,)
     ledger.close()
+
+
+def test_large_facts_are_read_when_asked_for(spark: SparkSession, tmp_path: Path) -> None:
+    large = {f"column {at}": at / 7 for at in range(LARGE // 10)}
+    with opened(spark, tmp_path) as ledger:
+        written = [ledger.append(replace(run(at, "a"), facts={"rows": at, "drift": large})) for at in range(6)]
+    ledger = opened(spark, tmp_path)
+    with count_jobs(spark) as count:
+        assert [each.facts["rows"] for each in ledger.records] == list(range(6))
+        assert all("drift" in each.facts for each in ledger.records)
+    assert count.jobs == 0
+    assert list(ledger.records) == written
+    assert ledger._fetches == 4  # three alone, then all
+    ledger.close()
+
+
+def test_a_table_of_an_older_version_goes_on(spark: SparkSession, tmp_path: Path) -> None:
+    tables, chain = Tables(spark, Target(storage=str(tmp_path), tracking="x"), "/"), Chain([])
+    old = [run(0, "unchained"), chain.add(run(1, "a")), chain.add(run(2, "a"))]
+    rows = [(r.run_id, r.pipeline, r.step, r.subject, r.interval, r.status, r.started_at, r.seconds, r.to_json())
+            for r in old]
+    schema = ("run_id string, pipeline string, step string, subject string, interval string, status string, "
+              "started_at string, seconds double, record string")
+    tables.append_records("runs", spark.createDataFrame(rows[1:], schema))
+    with opened(spark, tmp_path) as ledger:
+        assert list(ledger.records) == old[1:]
+        new = ledger.append(run(3, "b"))
+    with opened(spark, tmp_path) as ledger:
+        assert list(ledger.records) == [*old[1:], new]
+        assert verify(ledger.stored()).problems == ()
+    tables.append_records("runs", spark.createDataFrame(rows[:1], schema))
+    with opened(spark, tmp_path) as ledger:
+        assert list(ledger.records) == [old[0], *old[1:], new]
+        assert [each.kind for each in verify(ledger.stored()).problems] == ["inserted"]

@@ -398,6 +398,27 @@ def test_whether_the_features_go_together_is_watched_where_it_is_wanted(spark: S
     assert read(table(same, "profiles"))[ALL].joint is not None
 
 
+def test_a_classifier_tells_the_rows_apart_where_it_is_wanted(spark: SparkSession) -> None:
+    """Stored beside the reference, once, with what its own intervals give."""
+    watched = PIPELINE.model_copy(update={
+        "monitor": PIPELINE.monitor.model_copy(update={"domain_classifier": True}), "interval": Duration(1, "hour"),
+        "train": PIPELINE.train.model_copy(update={"window": Duration(4, "hour")})})
+    made = reference(trained(spark, 1_500), pipeline=watched)
+    sample = made.writes[1]
+    assert (sample.table, sample.mode) == ("reference_samples", "append")
+    assert sample.rows.count() == 1_500
+    assert all(0 <= area <= 1 for area in made.facts["domain"])
+    features, predictions, labels = lived(spark, 1_000, 0)
+    base = read(made.writes[0].rows.collect())
+    given = {"reference": base, "known_areas": [0.5, 0.51, 0.52], "pipeline": watched, "interval": INTERVAL}
+    other = features.selectExpr("* except (n0)", "n0 + 50 n0")
+    found = monitor(other, predictions, labels, sample=sample.rows, **given).facts["domain"]
+    assert found["drifted"]
+    assert found["area"] > 0.9 > found["high"]
+    assert next(iter(found["columns"])) == "n0"
+    assert "domain" not in monitor(features, predictions, labels, **given).facts
+
+
 def test_what_is_told_and_measured(result: StepResult) -> None:
     told = result.facts["told"]
     assert {one["column"][0] for one in told} == {"n"}

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
-from .record import Link, RunRecord
+from .record import Link, RunRecord, same_in_brief
 
 # How long after its end a record may come to the table; also what two machines' clocks may differ by.
 _SLACK = timedelta(minutes=10)
@@ -38,19 +38,20 @@ class Chain:
     """The end of a ledger's chain, for one session that writes on."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        """`texts`: the JSON of every record that is stored."""
-        links: dict[str, Link] = {}
+        """`texts`: the JSON of every record that is stored; in brief will do for those that have a place."""
+        places: dict[str, int] = {}
+        followed: set[str] = set()
         older = []
         for text in texts:
-            record = RunRecord.from_json(text)
-            if record.link is None:
-                older.append(_short(record.run_id, text))
+            data = json.loads(text)
+            if data.get("link") is None:
+                older.append(_short(data["run_id"], text))
             else:
-                links[record.link.hash] = record.link
-        followed = {name for link in links.values() for name in link.previous}
-        self._heads = tuple(sorted(set(links) - followed))
-        self._position = max((links[name].position for name in self._heads), default=-1)
-        self._older = () if links else tuple(sorted(older))
+                places[data["link"]["hash"]] = data["link"]["position"]
+                followed.update(data["link"]["previous"])
+        self._heads = tuple(sorted(set(places) - followed))
+        self._position = max((places[name] for name in self._heads), default=-1)
+        self._older = () if places else tuple(sorted(older))
         self._session = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
 
     def add(self, record: RunRecord) -> RunRecord:
@@ -147,7 +148,16 @@ def _parsed(row: Mapping[str, Any]) -> _Stored | Problem:
 def _columns(found: _Stored, row: Mapping[str, Any]) -> list[Problem]:
     """A row's columns must say what its record says."""
     apart = [column for column in _COLUMNS if row[column] != getattr(found.record, column)]
+    if row.get("brief") is not None and not _alike(found.text, row["brief"]):
+        apart.append("brief")
     return [found.problem("changed", f"its column {apart[0]} says otherwise than its record")] if apart else []
+
+
+def _alike(text: str, brief: str) -> bool:
+    try:
+        return same_in_brief(text, brief)
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _contents(chained: Sequence[_Stored]) -> list[Problem]:

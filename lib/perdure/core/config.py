@@ -241,6 +241,12 @@ class Monitor(Section):
     multivariate: bool = Field(
         default=False, description="also watch whether the features still go together (PCA reconstruction error)"
     )
+    domain_classifier: bool = Field(
+        default=False, description="also watch whether a classifier tells the interval's rows from the training's (ROC)"
+    )
+    attributions: bool = Field(
+        default=False, description="also watch whether the model still leans on the same features (by mean SHAP sizes)"
+    )
     business_value: BusinessValue | None = Field(default=None, description="adds the metric business_value (binary)")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from .gate import GateResult
 
 JSON = Any
+LARGE = 1500
+"""Characters of JSON from which a fact isn't read before it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,38 @@ class Link:
     previous: tuple[str, ...] = ()
     hash: str = ""
     older: tuple[str, ...] = ()
+
+
+class Facts(Mapping[str, JSON]):
+    """A run's facts, of which the large ones are fetched when first asked for. Equal to a dict of them all."""
+
+    def __init__(
+        self, known: Mapping[str, JSON], left: tuple[str, ...], fetch: Callable[[], Mapping[str, JSON]]
+    ) -> None:
+        """`left`: the names of those that only `fetch` knows; it gives all."""
+        self._known, self._left, self._fetch = dict(known), frozenset(left), fetch
+
+    def __getitem__(self, name: str) -> JSON:
+        """Fetches, where the name is one of those left out."""
+        if name in self._left:
+            self._known, self._left = dict(self._fetch()), frozenset()
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Without fetching."""
+        return name in self._known or name in self._left
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, without fetching."""
+        return iter((*self._known, *sorted(self._left)))
+
+    def __len__(self) -> int:
+        """All facts."""
+        return len(self._known) + len(self._left)
+
+    def __deepcopy__(self, memo: object) -> dict[str, JSON]:
+        """A plain dict of all (this is what `asdict` makes of it)."""
+        return dict(self)
 
 
 @dataclass(frozen=True)
@@ -105,10 +139,22 @@ class RunRecord:
         data["gate"] = self.gate.to_dict() if self.gate else None
         return json.dumps(data, sort_keys=True, default=str)
 
+    def brief(self) -> str:
+        """As `to_json`, but that large facts are only named, under `left_out`: what every session reads of a run."""
+        data = json.loads(self.to_json())
+        left = sorted(name for name, fact in data["facts"].items() if len(json.dumps(fact)) > LARGE)
+        data["facts"] = {name: fact for name, fact in data["facts"].items() if name not in left}
+        return json.dumps({**data, "left_out": left}, sort_keys=True)
+
     @classmethod
-    def from_json(cls, text: str) -> RunRecord:
-        """The inverse of `to_json`."""
+    def from_json(cls, text: str, fetch: Callable[[], Mapping[str, JSON]] | None = None) -> RunRecord:
+        """The inverse of `to_json`; and of `brief`, given what fetches all facts."""
         data = json.loads(text)
+        left = data.pop("left_out", ())
+        if left and fetch is None:
+            raise ValueError(f"this record leaves out {', '.join(left)}, and nothing is given that fetches them")
+        if left and fetch is not None:
+            data["facts"] = Facts(data["facts"], tuple(left), fetch)
         for name in ("inputs", "outputs"):
             data[name] = tuple(TableVersion(**item) for item in data[name])
         data["files"] = tuple(FileVersion(**item) for item in data["files"])
@@ -117,6 +163,14 @@ class RunRecord:
             link = data["link"]
             data["link"] = Link(**{**link, "previous": tuple(link["previous"]), "older": tuple(link["older"])})
         return cls(**data)
+
+
+def same_in_brief(text: str, brief: str) -> bool:
+    """Whether `brief` says of the record what its full text says, wherever it says anything."""
+    whole, short = json.loads(text), json.loads(brief)
+    left = set(short.pop("left_out", ()))
+    kept = {name: fact for name, fact in whole["facts"].items() if name not in left}
+    return bool(left <= whole["facts"].keys() and short == {**whole, "facts": kept})
 
 
 def fingerprint(value: JSON) -> str:

@@ -6,4 +6,4 @@ general one makes sense), `applies_to` (a set of column kinds) and `statistic(re
 power of the rows by which the statistic falls while nothing changes (0.5 if it isn't said). It never sees rows.
 """
 
-HELPERS = ("bins", "calm", "compare", "multivariate", "told")
+HELPERS = ("attributions", "bins", "calm", "compare", "multivariate", "told")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from perdure.core.chain import Chain
@@ -19,8 +21,9 @@ from .tables import Tables
 
 _SCHEMA = (
     "run_id string, pipeline string, step string, subject string, interval string, status string, "
-    "started_at string, seconds double, record string"
+    "started_at string, seconds double, record string, brief string"
 )
+_FEW = 3  # runs whose large facts are fetched one by one; then all of them at once
 
 # What the metadata of a commit begin with that names the chain's head after it, and the pipeline.
 HEAD = "perdure ledger "
@@ -90,10 +93,12 @@ class Ledger(Records):
         self._pending: list[Future[None]] = []
         self._broken = False
         self._closing = threading.Event()
-        texts = [row["record"] for row in self._stored("record")]
-        for text in texts:
-            self._remember(RunRecord.from_json(text))
-        self._chain = Chain(texts)
+        self._fetched: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._fetches = 0
+        rows = self._texts()
+        for run_id, started_at, text in rows:
+            self._remember(RunRecord.from_json(text, partial(self._facts, run_id, started_at)))
+        self._chain = Chain(text for _, _, text in rows)
 
     def __enter__(self) -> Ledger:
         """Itself."""
@@ -117,7 +122,8 @@ class Ledger(Records):
 
     def stored(self) -> list[Mapping[str, Any]]:
         """The pipeline's rows of the table as they are now, repeats and failed runs too: what an audit verifies."""
-        return [row.asDict() for row in self._stored("*")]
+        rows = self._runs()
+        return [] if rows is None else [row.asDict() for row in rows.orderBy("started_at").collect()]
 
     def append(self, record: RunRecord) -> RunRecord:
         """Stores a record, and gives it with its place in the chain. Errors of the writing thread are raised by the
@@ -151,11 +157,40 @@ class Ledger(Records):
         self._records.pop(record.run_id, None)
         self._records[record.run_id] = record
 
-    def _stored(self, *columns: str) -> list[Any]:
-        if not self._tables.exists("runs"):
+    def _texts(self) -> list[tuple[str, str, str]]:
+        """Run id, start and record of every row, oldest first: in brief, or whole where an older version wrote it. The
+        column of whole records, ten times as large, is read of those alone."""
+        rows = self._runs()
+        if rows is None:
             return []
-        rows = self._tables.read(Read("runs")).where(F.col("pipeline") == self._pipeline).orderBy("started_at")
-        return rows.select(*columns).collect()  # control records, no data
+        named = ("run_id", "started_at")
+        if "brief" not in rows.columns:
+            return [tuple(row) for row in rows.orderBy("started_at").select(*named, "record").collect()]
+        found = [tuple(row) for row in rows.orderBy("started_at").select(*named, "brief").collect()]
+        short = [row for row in found if row[-1] is not None]
+        if len(short) == len(found):
+            return found
+        whole = rows.where("brief IS NULL").orderBy("started_at").select(*named, "record").collect()
+        return sorted([*(tuple(row) for row in whole), *short], key=lambda row: str(row[1]))
+
+    def _facts(self, run_id: str, started_at: str) -> Mapping[str, Any]:
+        """All facts of a stored run. One run is found by its time, in the one file that holds it; who asks for many
+        gets them in one read."""
+        key, rows = (run_id, started_at), self._runs()
+        if key not in self._fetched:
+            assert rows is not None, "who leaves something out has been stored"
+            self._fetches += 1
+            if self._fetches <= _FEW:
+                rows = rows.where((F.col("started_at") == started_at) & (F.col("run_id") == run_id))
+            for row in rows.select("run_id", "started_at", "record").collect():
+                self._fetched[(row[0], row[1])] = json.loads(row[2])["facts"]
+        return self._fetched[key]
+
+    def _runs(self) -> DataFrame | None:
+        """The pipeline's rows of the table."""
+        if not self._tables.exists("runs"):
+            return None
+        return self._tables.read(Read("runs")).where(F.col("pipeline") == self._pipeline)
 
     def _flush(self) -> None:
         """Stores what waits. After a failure nothing more: a record must not be stored without its predecessor."""
@@ -180,6 +215,7 @@ class Ledger(Records):
                 r.started_at,
                 r.seconds,
                 r.to_json(),
+                r.brief() if r.link else None,
             )
             for r in batch
         ]

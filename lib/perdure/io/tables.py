@@ -107,7 +107,8 @@ class Tables:
         `note` becomes the commit's metadata."""
         if not self.exists(table):
             self._create(table, rows, "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')")
-        writer = rows.write.format("delta").mode("append").option("userMetadata", note)
+        options = {"userMetadata": note, "mergeSchema": "true"}
+        writer = rows.write.format("delta").mode("append").options(**options)
         where = self.where(table)
         self._again(partial(writer.saveAsTable if self._schema else writer.save, where))
 

@@ -77,6 +77,27 @@ def summarise(model: PipelineModel, explainer: Explainer, rows: DataFrame, key: 
     return json.loads(found[0]["found"]) if found else None
 
 
+def contributions(model: PipelineModel, explainer: Explainer, rows: DataFrame, key: str) -> dict[str, float]:
+    """Raw column -> mean |SHAP| over a sample of the rows, chosen by the hash of their key: `importance` of
+    `summarise`, of rows without labels. Empty without rows. One Spark action."""
+    from pyspark.sql import functions as F
+
+    many, _ = sample_sizes(explainer)
+    ready = prepared(model, explainer, rows.orderBy(F.xxhash64(quoted(key))).limit(many), []).coalesce(1)
+
+    def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        some = [batch for batch in batches if batch.num_rows]
+        if some:
+            size = np.abs(explainer.values(explainer.matrix(pa.Table.from_batches(some)))).mean(axis=0)
+            text = json.dumps(dict(zip(explainer.columns, size.tolist(), strict=True)))
+            yield pa.RecordBatch.from_arrays([pa.array([text])], ["found"])
+
+    found = ready.mapInArrow(look, "found string").collect()  # one row
+    return json.loads(found[0]["found"]) if found else {}
+
+
 def _look(explainer: Explainer, question: Question, table: pa.Table, wanted: tuple[int, int]) -> dict[str, Any]:
     order = np.argsort(np.asarray(table.column(_KEY)), kind="stable")[: max(wanted)]
     table = table.take(order)

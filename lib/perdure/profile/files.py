@@ -20,15 +20,17 @@ import pyarrow.compute as pc
 from perdure.core.identifiers import quoted
 
 from .profile import ALL, Profile, Slice
-from .scan import _SLICE, SLICES, _check_slices, _cut, scan, start
+from .scan import _SLICE, SLICES, _check_slices, _cut, at_once, scan, start
 
 if TYPE_CHECKING:
+    import pyarrow.parquet as pq
     from pyspark.sql import DataFrame
 
     Worker = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 _TASKS = 256
-_ROWS, _VALUES = 1 << 20, 1 << 24  # read and counted at a time, at most: memory stays flat for wide tables, too
+_ROWS = 1 << 20  # read and counted at a time, at most
+_COLUMNS = 100  # read side by side, at most: a page of each is in memory, and a row group of a wide table is a page
 _FOREIGN = {"deletionVectors", "columnMapping"}  # table features whose files alone don't tell the rows
 _ALIKE = ("boolean", "string", "tinyint", "smallint", "int", "bigint", "float", "double")
 _TEXT_ALIKE = ("boolean", "string", "tinyint", "smallint", "int", "bigint")
@@ -138,21 +140,39 @@ def _reader(zero: str, slices: tuple[str, ...], within: Within | None) -> Worker
 def _profiles(
     file: str, empty: Profile, slices: tuple[str, ...], within: Within | None
 ) -> dict[Slice, Profile]:
-    """One file's profiles, read in parts of about a million rows."""
+    """One file's profiles, read some columns at a time."""
     import pyarrow.parquet as pq
 
     found: dict[Slice, Profile] = {}
-    wanted = {*empty.columns, *slices, *([within.column] if within else ())}
     with pq.ParquetFile(file, memory_map=True) as source:
-        present = [name for name in source.schema_arrow.names if name in wanted]
-        at_once = min(_ROWS, max(_VALUES // max(len(present), 1), 8192))
-        for batch in source.iter_batches(batch_size=at_once, columns=present):
-            table = _chosen(batch, empty, slices, within)
-            if table.num_rows:
-                for key, rows in _cut(table, slices):
-                    found[key] = (found.get(key) or start(empty, key, ())).add(rows)
-            if len(found) > SLICES * (len(slices) + 1):
-                break  # the driver says what is wrong
+        for part in _parts(empty):
+            for key, profile in _read(source, part, slices, within).items():
+                found[key] = found[key].beside(profile) if key in found else profile
+    return found
+
+
+def _parts(empty: Profile) -> Iterator[Profile]:
+    """The columns in groups, those that go together in the first."""
+    together = empty.joint.columns if empty.joint else ()
+    names = [*together, *(name for name in empty.columns if name not in together)]
+    for at in range(0, max(len(names), 1), _COLUMNS):
+        yield empty.only(names[at : at + _COLUMNS])
+
+
+def _read(
+    source: pq.ParquetFile, empty: Profile, slices: tuple[str, ...], within: Within | None
+) -> dict[Slice, Profile]:
+    """A file's profiles, read in parts of about a million rows."""
+    found: dict[Slice, Profile] = {}
+    wanted = {*empty.columns, *slices, *([within.column] if within else ())}
+    present = [name for name in source.schema_arrow.names if name in wanted]
+    for batch in source.iter_batches(batch_size=at_once(_ROWS, len(present)), columns=present):
+        table = _chosen(batch, empty, slices, within)
+        if table.num_rows:
+            for key, rows in _cut(table, slices):
+                found[key] = (found.get(key) or start(empty, key, ())).add(rows)
+        if len(found) > SLICES * (len(slices) + 1):
+            break  # the driver says what is wrong
     return found
 
 

@@ -144,6 +144,10 @@ class Profile:
         """The columns, each by itself."""
         return Profile(self.columns)
 
+    def beside(self, other: Profile) -> Profile:
+        """The columns of both: of the same rows, each side has its own."""
+        return Profile({**self.columns, **other.columns}, self.joint or other.joint)
+
     def only(self, names: Iterable[str]) -> Profile:
         """The named columns that it has, in its own order; together only where all that go together are named."""
         wanted = set(names)

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 CELLS = 100
 NAMES = 100  # categories of the reference that are always counted by name
 SLICES = 200  # values of one slice column
-_SAMPLE = 100_000  # rows of a partition that a plan looks at
-_CHUNK = 65_536  # rows profiled at a time
+_SAMPLE = 100_000  # rows of a partition that a plan looks at, at most
+_CHUNK = 65_536  # rows profiled at a time, at most
+VALUES = 1 << 24  # held at a time, at most: memory stays flat for wide tables, too
 _PART, _ORDER, _SLICE = "__part", "__order", "__slice_"
 
 
@@ -51,8 +52,8 @@ def plan(df: DataFrame, columns: Sequence[str], jointly: Sequence[str] = ()) -> 
     at most `CELLS` of them, otherwise edges at the quantiles; the `NAMES` most frequent categories. Of the columns
     `jointly` (the first `joint.MOST` of them) it also takes in how they go together. One Spark action.
 
-    Partitions beyond 100,000 rows are looked at through a sample of that size, chosen by the rows' own hash,
-    so the order of the rows does not matter.
+    Partitions beyond 100,000 rows (fewer of a table with hundreds of columns: `VALUES`) are looked at through a sample
+    of that size, chosen by the rows' own hash, so the order of the rows does not matter.
     """
     from pyspark.sql import functions as sf
 
@@ -130,16 +131,23 @@ def _check_slices(found: Iterable[Slice]) -> None:
             )
 
 
+def at_once(rows: int, columns: int) -> int:
+    """So many rows, or fewer where they have so many columns that they would hold more than `VALUES`."""
+    return min(rows, max(VALUES // max(columns, 1), 8192))
+
+
 def _scout(known: Mapping[str, tuple[str, Kind]]) -> Worker:
+    most = at_once(_SAMPLE, len(known))
+
     def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held: list[pa.RecordBatch] = []
         rows = 0
         for batch in batches:
             held, rows = [*held, batch], rows + batch.num_rows
-            if sum(part.num_rows for part in held) > 2 * _SAMPLE:
-                held = _sampled(held).to_batches()
+            if sum(part.num_rows for part in held) > 2 * most:
+                held = _sampled(held, most).to_batches()
         if rows:
-            table = _sampled(held)
+            table = _sampled(held, most)
             part = table.column(_PART)[0].as_py()
             scale = rows / table.num_rows
             texts = [
@@ -153,11 +161,11 @@ def _scout(known: Mapping[str, tuple[str, Kind]]) -> Worker:
     return look
 
 
-def _sampled(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+def _sampled(batches: Sequence[pa.RecordBatch], most: int = _SAMPLE) -> pa.Table:
     table = pa.Table.from_batches(batches)
-    if table.num_rows <= _SAMPLE:
+    if table.num_rows <= most:
         return table
-    return table.take(pc.sort_indices(table.column(_ORDER))[:_SAMPLE])
+    return table.take(pc.sort_indices(table.column(_ORDER))[:most])
 
 
 def _summary(values: pa.ChunkedArray, kind: Kind, scale: float) -> Any:
@@ -230,7 +238,7 @@ def _profiler(zero: str, slices: tuple[str, ...], jointly: tuple[str, ...]) -> W
         empty = Profile.from_dict(json.loads(zero))
         found: dict[Slice, Profile] = {}
         part = None
-        for chunk in _chunks(batches):
+        for chunk in _chunks(batches, at_once(_CHUNK, len(empty.columns))):
             table = chunk.rename_columns([*empty.columns, *(_SLICE + name for name in slices), _PART])
             part = table.column(_PART)[0].as_py()
             for key, rows in _cut(table, slices):
@@ -251,12 +259,12 @@ def _profiler(zero: str, slices: tuple[str, ...], jointly: tuple[str, ...]) -> W
     return profile
 
 
-def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches joined to tables of about `_CHUNK` rows, none of them empty."""
+def _chunks(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Batches joined to tables of about so many rows, none of them empty."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(part.num_rows for part in held) >= _CHUNK:
+        if sum(part.num_rows for part in held) >= rows:
             yield pa.Table.from_batches(held).combine_chunks()
             held = []
     if any(part.num_rows for part in held):

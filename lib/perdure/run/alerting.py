@@ -80,6 +80,15 @@ def states_of(records: list[RunRecord]) -> dict[str, State]:
             most = ", ".join(list(together["columns"])[:3])
             apart = f"Features no longer go together as in the training, most {most}."
             reason = f"{reason} {apart}".strip()
+        domain = by_step["monitor"].facts.get("domain") or {}
+        if domain.get("drifted"):
+            most = ", ".join(list(domain["columns"])[:3])
+            told = f"A classifier tells the rows from the training's ({domain['area']:.2f}), most by {most}."
+            reason = f"{reason} {told}".strip()
+        leans = by_step["monitor"].facts.get("attributions") or {}
+        if leans.get("drifted"):
+            most = ", ".join(list(leans["columns"])[:3])
+            reason = f"{reason} The model leans on other features than in its training, most changed {most}.".strip()
         states["drift"] = State(bool(reason), reason)
     if "retrain" in by_step:
         states |= _decided(by_step["retrain"])

@@ -31,8 +31,8 @@ def verify(context: Context, anchors: Sequence[str] = ()) -> dict[str, JSON]:
 
     `intact`, counts, `heads` (keep them elsewhere), `problems` (first record first) and `rewritten`: commits that did
     something else than append."""
-    rows = context.ledger.stored()
-    history = context.tables.history("runs") if rows else []
+    history = context.tables.history("runs") if context.tables.exists("runs") else []
+    rows = context.ledger.stored()  # later than the history: what that notes is there, whoever writes meanwhile
     start = f"{HEAD}{context.pipeline.pipeline} "
     notes = [str(commit["userMetadata"] or "") for commit in history]
     noted = [note.removeprefix(start) for note in notes if note.startswith(start)]

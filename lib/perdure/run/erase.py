@@ -69,7 +69,8 @@ def _tables(context: Context) -> list[str]:
     key."""
     names = [name for source in context.pipeline.sources
              for name in (f"raw_{source}", source, f"{source}_quarantine", f"{source}_replayed")]  # fmt: skip
-    return [name for name in (*names, "features", "labels", "predictions", "reasons") if context.tables.exists(name)]
+    names += ["features", "labels", "predictions", "reasons", "reference_samples"]
+    return [name for name in names if context.tables.exists(name)]
 
 
 def _mine(rows: DataFrame, column: str, key: str) -> Column:

@@ -56,3 +56,17 @@ def explainer_of(context: Context, version: str, summary: Mapping[str, Any] | No
     import numpy as np
 
     return explained.against(found, np.array(summary["means"]))
+
+
+def attributions(context: Context, version: str, summary: Mapping[str, Any] | None, rows: DataFrame) -> dict[str, JSON]:
+    """What a version leans on in an interval, held against its training's `summary`, as fact `attributions`
+    (`drift.attributions`); `why_not` alone where it can't be told."""
+    from perdure.drift.attributions import facts
+
+    known = (summary or {}).get("importance")
+    if not known:
+        why = (summary or {}).get("why_not") or f"the training of version {version} told no contributions"
+        return {"attributions": {"why_not": why}}
+    told = explainer_of(context, version, summary)
+    now = importance.contributions(context.tracking.load(version), told, rows, context.pipeline.features.key)
+    return {"attributions": facts(known, now)} if now else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import Pipeline
 from perdure.core.interval import Interval
@@ -17,6 +17,9 @@ from .context import Context
 from .engine import Inputs, Plan
 from .stored import stored
 from .usual import with_unusual
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 def plain(section: Any) -> JSON:
@@ -87,6 +90,7 @@ def train(context: Context, interval: Interval) -> Plan:
     # Not all of `monitor`: a rate of false alarms makes no other model.
     config = {**_model_config(pipeline), "train": plain(pipeline.train), "slices": list(pipeline.monitor.slices)}
     config |= {"multivariate": True} if pipeline.monitor.multivariate else {}
+    config |= {"domain_classifier": True} if pipeline.monitor.domain_classifier else {}
     return Plan(
         "train",
         interval,
@@ -214,6 +218,15 @@ def performance(context: Context, interval: Interval, known_at: Interval) -> Pla
     )
 
 
+def _sample(context: Context, champion: Champion) -> DataFrame | None:
+    """The rows that its training kept of its reference, where it did and they are wanted."""
+    from pyspark.sql import functions as F
+
+    if not context.pipeline.monitor.domain_classifier or "domain" not in champion.train.facts:
+        return None
+    return context.tables.read(Read("reference_samples")).where(F.col("_run_id") == champion.train.run_id)
+
+
 def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
     """Profiles of the interval's features, predictions and labels, and their drift from the champion's reference."""
     pipeline = context.pipeline
@@ -227,7 +240,12 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
 
         # All of the champion's, those too for which a challenger served; and none of the challenger's.
         predictions = inputs["predictions"].where(F.col("model_version") == champion.version).drop("role")
-        return step.monitor(
+        more = {}
+        if pipeline.monitor.attributions:
+            from .explaining import attributions
+
+            more = attributions(context, champion.version, champion.train.facts.get("explanation"), inputs["features"])
+        result = step.monitor(
             inputs["features"],
             predictions,
             inputs["labels"],
@@ -237,9 +255,12 @@ def monitor(context: Context, interval: Interval, champion: Champion) -> Plan:
             stored=stored(context, features),
             weights=champion.weights,
             known_errors=champion.train.facts.get("reconstruction") or (),
+            sample=_sample(context, champion),
+            known_areas=champion.train.facts.get("domain") or (),
             pipeline=pipeline,
             interval=interval,
         )
+        return replace(result, facts={**result.facts, **more})
 
     config = {**_model_config(pipeline), "monitor": plain(pipeline.monitor)}
     wish = Read("predictions", pipeline.features.event_time, interval.start, interval.end)

@@ -16,6 +16,7 @@ from perdure.drift.bins import bins_of
 from perdure.drift.calm import Swings, thresholds
 from perdure.drift.compare import ColumnDrift, compare, figures, members
 from perdure.drift.told import tell
+from perdure.evaluation import domain
 from perdure.profile.categories import Categories
 from perdure.profile.counts import Counts
 from perdure.profile.distinct import Distinct
@@ -26,7 +27,7 @@ from perdure.profile.moments import Moments
 from perdure.profile.profile import ALL, Column, ColumnProfile, Profile, Slice
 from perdure.quality.unusual import measures
 
-from .reference import OUTPUTS, known_slices, profiled_columns, read, read_profiles, states, without
+from .reference import OUTPUTS, kinds_of, known_slices, profiled_columns, read, read_profiles, states, without
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -76,6 +77,8 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
     stored: Stored | None = None,
     weights: Mapping[str, float] | None = None,
     known_errors: Sequence[float] = (),
+    sample: DataFrame | None = None,
+    known_areas: Sequence[float] = (),
     pipeline: Pipeline,
     interval: Interval,
 ) -> StepResult:
@@ -88,8 +91,9 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
     (features above a threshold, with the statistics), `new_categories` (column -> share of rows whose category the
     reference never saw), `measures` (as `quality.unusual` takes them), `told` (`drift.told`: the worst features by
     drift times their entry in `weights`, with slices and bins), `multivariate` (`drift.multivariate.facts`, where the
-    reference says how its columns go together; `known_errors`: those of its own intervals), `worst` (by population
-    stability index), and columns that could not be compared. Thresholds come from `swings`, the fact of that name of
+    reference says how its columns go together; `known_errors`: those of its own intervals), `domain` (where `sample`
+    gives the reference's rows for `evaluation.domain`; `known_areas` likewise), `worst` (by population stability
+    index), and columns that could not be compared. Thresholds come from `swings`, the fact of that name of
     the champion's training, unless `monitor.thresholds` fixes them.
     """
     if ALL not in reference:
@@ -111,6 +115,9 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
         *_drift_rows(frame, before, previous or {}, profiles, ("CONSECUTIVE", earlier)),
     ]
     spark = features.sparkSession
+    told_apart = {} if sample is None else domain.facts(
+        sample, features, pipeline.features.key, kinds_of(zero), pipeline.model.seed,
+        known=known_areas, false_alarms=pipeline.monitor.false_alarms)
     metric_rows = [row for key, profile in profiles.items() for row in _metric_rows(frame, key, profile)]
     return StepResult(
         writes=(
@@ -127,6 +134,7 @@ def monitor(  # noqa: PLR0913 (three tables and two baselines are one question)
             ],
             "measures": [one.to_list() for one in measures(_known(reference, previous), profiles[ALL])],
             **_together(reference[ALL], profiles[ALL], known_errors, pipeline),
+            **told_apart,
             "model_version": version,
             "slices": len(profiles) - 1,
             **unfit,

@@ -55,6 +55,7 @@ def reference(rows: DataFrame, *, pipeline: Pipeline) -> StepResult:
             slices = [*slices, _INTERVAL]
             zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())}, zero.joint)
         found = scan(timed, zero, slices, [_INTERVAL])
+        sampled, areas = _sampled(timed, zero, pipeline)
     finally:
         rows.unpersist()
     window = _window(found[ALL])
@@ -65,7 +66,28 @@ def reference(rows: DataFrame, *, pipeline: Pipeline) -> StepResult:
     known = errors([profile.joint for profile in intervals if profile.joint])
     write = Write("profiles", states(rows.sparkSession, kept, window, "BASELINE"), "append")
     facts = {"reconstruction": known} if zero.joint else {}
-    return StepResult((write,), {"swings": parts.to_dict(), **facts})
+    return StepResult((write, *sampled), {"swings": parts.to_dict(), **facts, **areas})
+
+
+def kinds_of(profile: Profile) -> dict[str, str]:
+    """The features of a profile, numeric or categorical."""
+    return {name: column.kind for name, column in profile.columns.items() if name not in (*OUTPUTS, _TIME)}
+
+
+def _sampled(rows: DataFrame, zero: Profile, pipeline: Pipeline) -> tuple[tuple[Write, ...], dict[str, Any]]:
+    """With `monitor.domain_classifier`: the sample that later intervals are told from, for table `reference_samples`,
+    and fact `domain`: how well its own intervals are told from each other."""
+    from pyspark.sql import functions as F
+
+    from perdure.evaluation import domain
+
+    kinds, key = kinds_of(zero), pipeline.features.key
+    if not pipeline.monitor.domain_classifier or not kinds:
+        return (), {}
+    part = F.col(_INTERVAL) if _INTERVAL in rows.columns else F.lit(None)
+    sample = domain.sample(rows, key, list(kinds), part)
+    return ((Write("reference_samples", sample.coalesce(1), "append"),),
+            {"domain": domain.own(sample, key, kinds, pipeline.model.seed)})
 
 
 def _jointly(rows: DataFrame, pipeline: Pipeline) -> list[str]:
