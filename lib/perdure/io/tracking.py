@@ -89,12 +89,15 @@ class Tracking:
     def log_training(self, log: TrainingLog) -> ModelVersion:
         """Stores a training and registers its model; the same run id again answers with what is there. A training
         that was cut off half-way is removed first."""
-        found = self.find(log.run_id)
-        if found is not None:
-            self._models[found.version] = log.model
-            return found
         with _quiet():
-            self._remove_unfinished(log.run_id)
+            self._experiment  # noqa: B018 (made first: that waits for the same lock)
+            with _alone(self.uri):
+                found = self.find(log.run_id)
+                if found is None:
+                    self._remove_unfinished(log.run_id)
+            if found is not None:
+                self._models[found.version] = log.model
+                return found
             run = self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id, _PROCESS: _process()})
             self._log(run, log.params, log.metrics)
             for trial in log.trials:
@@ -103,7 +106,7 @@ class Tracking:
                 self._client.set_terminated(nested, trial.status)
             self._log_model(run, log)
             self._client.set_terminated(run)
-            version = self._settled(log.run_id, self._register(run, {**log.tags, _RUN_ID: log.run_id}))
+            version = self._register_once(run, {**log.tags, _RUN_ID: log.run_id})
         self._models[version.version] = log.model
         return version
 
@@ -302,14 +305,20 @@ class Tracking:
         version = self._client.create_model_version(self.name, source, run, tags=dict(tags))
         return ModelVersion(str(version.version), run, source)
 
-    def _settled(self, run_id: str, mine: ModelVersion) -> ModelVersion:
-        """The version that counts, when the same training was registered by two processes at once: the first. The
-        other one takes its own back."""
-        first = self.find(run_id)
-        if first is None or first.version == mine.version:
-            return mine
-        self._client.delete_model_version(self.name, mine.version)
-        self._client.delete_run(mine.tracking_run)
+    def _register_once(self, run: str, tags: Mapping[str, str]) -> ModelVersion:
+        """The version of a training that two processes may have done at once: the first one's; the other takes its own
+        run back. On one machine's database they wait for each other, so no number is used up; on a server both may
+        register in the same moment, and then the later number is deleted and stays unused."""
+        with _alone(self.uri):
+            first = self.find(tags[_RUN_ID])
+            mine = self._register(run, tags) if first is None else None
+        if mine is not None:
+            first = self.find(tags[_RUN_ID])
+            if first is None or first.version == mine.version:
+                return mine
+            self._client.delete_model_version(self.name, mine.version)
+        assert first is not None
+        self._delete_run(run)
         return first
 
     def _remove_unfinished(self, run_id: str) -> None:
@@ -318,11 +327,13 @@ class Tracking:
         for run in self._client.search_runs([self._experiment], f"tags.`{_RUN_ID}` = '{run_id}'"):
             if _is_at_work(run.data.tags.get(_PROCESS, ""), run.info.start_time):
                 continue
-            nested = self._client.search_runs(
-                [self._experiment], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'", max_results=1000
-            )
-            for gone in (*nested, run):
-                self._client.delete_run(gone.info.run_id)
+            self._delete_run(run.info.run_id)
+
+    def _delete_run(self, run: str) -> None:
+        """Deletes a tracking run and its trials'."""
+        nested = self._client.search_runs([self._experiment], f"tags.`mlflow.parentRunId` = '{run}'", max_results=1000)
+        for gone in (*(each.info.run_id for each in nested), run):
+            self._client.delete_run(gone)
 
 
 @contextmanager
