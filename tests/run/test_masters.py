@@ -19,12 +19,11 @@ import pytest
 
 from ..standalone import Master
 from .conftest import ROOT
-from .contents import rows
+from .contents import same
 
 pytestmark = [pytest.mark.long, pytest.mark.cluster]
 # Small data: what each task costs is what counts.
 SMALL = ("--conf", "spark.databricks.delta.snapshotPartitions=2", "--conf", "spark.sql.shuffle.partitions=2")
-TABLES = ("features", "labels", "predictions", "decisions", "alias_history")
 JOBS = ("ingest", "validate", "featurize", "score", "monitor", "retrain", "train", "evaluate", "deploy")
 SOME_JOBS = ("validate", "featurize", "train", "score")
 
@@ -46,16 +45,6 @@ def ended(process: subprocess.Popen[str]) -> str:
     told = process.communicate(timeout=1800)[0]
     assert process.returncode == 0, told
     return told
-
-
-def same(spark: Any, expected: Path, found: Path) -> None:
-    """Equal but for the last bits of numbers: executors and driver may add up with different instructions."""
-    for table in TABLES:
-        assert rounded(rows(spark, found, table)) == rounded(rows(spark, expected, table)), f"table {table} differs"
-
-
-def rounded(texts: list[str]) -> list[Any]:
-    return [json.loads(text, parse_float=lambda number: f"{float(number):.12g}") for text in texts]
 
 
 def test_local_cluster(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:

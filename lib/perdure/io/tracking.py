@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.core.errors import PerdureError
 from perdure.core.pipeline_file import resolve_secrets
 
+from .session import require_classic
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as RegisteredVersion
@@ -136,6 +138,7 @@ class Tracking:
 
     def load(self, version: str, *, anew: bool = False) -> PipelineModel:
         """The Spark model of a version; loaded once a process, unless `anew`. Raises PerdureError when it can't be."""
+        require_classic(f"loading version {version}")
         if anew or version not in self._models:
             import mlflow.spark
             from mlflow.exceptions import MlflowException
