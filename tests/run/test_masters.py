@@ -34,6 +34,7 @@ LOOPBACK = ("--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.executor.m
 def start(master: str, file: Path, *options: str, out: int = subprocess.PIPE) -> subprocess.Popen[str]:
     command = [str(ROOT / "spark-submit.sh"), "--master", master, *SMALL, *options, "jobs/run.py", str(file)]
     env = {name: value for name, value in os.environ.items() if name not in ("SPARK_HOME", "PYTHONPATH")}
+    env["TERM"] = "dumb"  # no colours between the words
     return subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
 
