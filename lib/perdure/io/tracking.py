@@ -313,15 +313,13 @@ class Tracking:
         run back. On one machine's database they wait for each other, so no number is used up; on a server both may
         register in the same moment, and then the later number is deleted and stays unused."""
         with _alone(self.uri):
-            first = self.find(tags[_RUN_ID])
-            mine = self._register(run, tags) if first is None else None
-        if mine is not None:
-            first = self.find(tags[_RUN_ID])
-            if first is None or first.version == mine.version:
-                return mine
-            self._client.delete_model_version(self.name, mine.version)
+            mine = None if self.find(tags[_RUN_ID]) else self._register(run, tags)
+        first = self.find(tags[_RUN_ID]) or mine
         assert first is not None
-        self._delete_run(run)
+        if mine is not None and mine.version != first.version:
+            self._client.delete_model_version(self.name, mine.version)
+        if first.tracking_run != run:
+            self._delete_run(run)
         return first
 
     def _remove_unfinished(self, run_id: str) -> None:
