@@ -17,6 +17,7 @@ Usage: ./spark-submit.sh [spark-submit's options] JOB.py [the job's arguments]
     ./spark-submit.sh jobs/run.py --help                                         what a job does and takes
     ./spark-submit.sh --master 'local[2]' --driver-memory 8g jobs/train.py ...   cores and memory
     ./spark-submit.sh --master spark://host:7077 jobs/score.py ...               on a cluster
+    ./spark-submit.sh --remote sc://host:15002 jobs/score.py ...                 on a Spark Connect server
 
 It is Spark's own spark-submit: options before the job's file are Spark's, arguments after it are the job's, and the
 exit code is the job's. It adds a virtual environment, Java where none fits, Delta's jars, the library in lib/ for driver
@@ -28,7 +29,7 @@ TEXT
 die() { printf 'perdure: %s\n' "$*" >&2; exit "${code:-1}"; }
 
 # ---- the command line: what has to be joined with ours is taken out, the rest goes to Spark untouched
-options=() pyfiles="" jars="" classpath="" master="" deploy="" properties="" jobless=""
+options=() pyfiles="" jars="" classpath="" master="" deploy="" properties="" jobless="" remote=""
 take() {  # option value
     case $1 in
         --py-files) pyfiles=$2 ;;
@@ -49,6 +50,7 @@ take() {  # option value
         --master) master=$2; options+=("$1" "$2") ;;
         --deploy-mode) deploy=$2; options+=("$1" "$2") ;;
         --properties-file) properties=$2; options+=("$1" "$2") ;;
+        --remote) remote=$2 ;;
         --status | --kill) jobless=yes; options+=("$1" "$2") ;;
         *) options+=("$1" "$2") ;;
     esac
@@ -87,6 +89,17 @@ if ! ready; then
     ready || die "the set-up in $home is not complete. Remove that folder, then run the same command again."
 fi
 export JAVA_HOME=$java SPARK_HOME=$home/spark
+
+[[ ${1:-} != *.py ]] || : "${remote:=${SPARK_REMOTE:-}}"
+# ---- over Spark Connect there is no Java here, and the session's settings are the server's
+if [[ $remote ]]; then
+    ((${#options[@]} == 0)) && [[ -z $jars$pyfiles$classpath ]] ||
+        code=2 die "with --remote the server's jars and settings hold: leave the other options of Spark out, or start it with them."
+    export SPARK_REMOTE=$remote PYTHONPATH=$root/lib${PYTHONPATH:+:$PYTHONPATH} PYTHONHASHSEED=0 PERDURE_HOME=$home
+    export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true GX_ANALYTICS_ENABLED=false GIT_PYTHON_REFRESH=quiet
+    unset PYSPARK_SUBMIT_ARGS
+    exec "$home/venv/bin/python" "$@"
+fi
 
 # ---- the user's own defaults (a properties file, else spark-defaults.conf) win over ours
 declare -A given=()

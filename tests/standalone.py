@@ -71,10 +71,10 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def wait_for(port: int) -> None:
-    for _ in range(300):
+def wait_for(port: int, seconds: int = 60) -> None:
+    for _ in range(5 * seconds):
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.2)
-    raise TimeoutError(f"no Spark master on port {port} within a minute")
+    raise TimeoutError(f"nothing answers on port {port} within {seconds} s")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from perdure.core.config import Target
 from perdure.core.errors import PerdureError
 from perdure.io import tables as module
+from perdure.io import tracking as registry
 from perdure.io.tables import Tables
 from perdure.io.tracking import Tracking, _alone, _is_at_work, _process
 
@@ -99,3 +102,36 @@ def test_one_at_a_time_on_one_database(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert [one == other for one, other in zip(order[::2], order[1::2], strict=True)] == [True] * 3
+
+
+def registered_by_two(uri: str, root: Path, tags: dict[str, str]) -> list[tuple[Tracking, str, str]]:
+    """Two processes' tracking, each with a tracking run of the same training that it registers at the same time:
+    (tracking, its run, the version it was answered with)."""
+    both = [Tracking(uri, "sea", root=root, artifacts=str(root / "models")) for _ in range(2)]
+    runs = [each._create_run("train", tags) for each in both]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda each, run: each._register_once(run, tags), both, runs))
+    return [(each, run, version.version) for each, run, version in zip(both, runs, found, strict=True)]
+
+
+def test_a_training_has_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one machine's database the later process finds the first one's version; on a server, where nothing makes it
+    wait, it takes its own back, and that number stays unused."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    (one, *_, first), (_, _, second) = registered_by_two(uri, tmp_path, {"perdure.run_id": "a"})
+    assert first == second == "1"
+    meet, register = threading.Barrier(2), Tracking._register
+
+    def together(self: Tracking, run: str, tags: dict[str, str]) -> Any:
+        mine = register(self, run, tags)
+        meet.wait(60)
+        return mine
+
+    monkeypatch.setattr(registry, "_alone", lambda uri: nullcontext())
+    monkeypatch.setattr(Tracking, "_register", together)
+    found = registered_by_two(uri, tmp_path, {"perdure.run_id": "b"})
+    assert [version for _, _, version in found] == ["2", "2"]
+    left = one._client.search_model_versions("name = 'sea'")
+    assert sorted((version.version, version.tags["perdure.run_id"]) for version in left) == [(1, "a"), (2, "b")]
+    states = sorted(one._client.get_run(run).info.lifecycle_stage for _, run, _ in found)
+    assert states == ["active", "deleted"]

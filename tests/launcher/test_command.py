@@ -108,6 +108,22 @@ def test_a_job_without_spark_starts_no_java(scratch: Path, tmp_path: Path, stub_
     assert (done.code, done.out, done.err) == (3, "asked\n", "said\n")
 
 
+def test_over_connect_no_java_is_started_here(scratch: Path, tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import os, sys\nprint(os.environ['SPARK_REMOTE'], os.environ.get('PYSPARK_SUBMIT_ARGS'), sys.argv[1:])"
+    )
+    launch = Launcher(scratch, {"PYSPARK_SUBMIT_ARGS": "pyspark-shell"})
+    done = launch("--remote", "sc://there:15002", script, "--master", "x")
+    assert (done.code, done.out) == (0, "sc://there:15002 None ['--master', 'x']\n"), done.err
+    named = Launcher(scratch, {"SPARK_REMOTE": "sc://named"})(script)
+    assert named.out == "sc://named None []\n"
+    launch("--remote", "sc://there", "--conf", "spark.x=1", script).refused(2, "the server's jars and settings hold")
+    launch("--remote", "sc://127.0.0.1:9", "jobs/history.py", "pipelines/flights.yml").refused(
+        1, "the Spark Connect server at 127.0.0.1:9 must answer", "refused")
+    launch("--remote", "sc://there", "--jars", "a.jar", script).refused(2, "the server's jars and settings hold")
+
+
 def test_what_is_no_local_python_job_goes_sparks_way(scratch: Path) -> None:
     done = Launcher(scratch)("--version")
     assert done.code == 0

@@ -51,8 +51,8 @@ class Source(Section):
 
     format: str = Field(description="csv, json, parquet, delta, jdbc or kafka")
     path: str = Field(
-        description="file, folder or pattern ({interval}: its label, 2013-01-31 or 2013-01-31T06-30); a table's folder or "
-        "name"
+        description="file, folder or pattern ({interval}: its label, 2013-01-31 or 2013-01-31T06-30); a table's folder "
+        "or name"
     )
     columns: dict[str, SqlType] = Field(alias="schema", min_length=1, description="column name: SQL type")
     key: tuple[str, ...] = Field(default=(), description="columns that name a row; of a key's rows one stays")

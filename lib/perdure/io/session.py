@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from perdure.core.errors import EnvironmentMismatch, PerdureError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+_CONNECT_PORT = 15002  # the server's default
+_PATIENCE = 10  # seconds
+_CONNECT = "uv pip install --python .perdure/venv/bin/python 'pyspark[connect]' (in requirements-dev.txt: pinned)"
 
 
 def is_local(master: str) -> bool:
@@ -75,7 +83,69 @@ def get(app_name: str, master: str = "local[*]", conf: Mapping[str, str] | None 
         builder = builder.master(master)
     for key, value in (conf or {}).items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    _require_answer(os.environ.get("SPARK_REMOTE", ""))
+    try:
+        spark = builder.getOrCreate()
+    except ImportError as error:  # the Connect client's own packages
+        raise EnvironmentMismatch(f"{error} Install what Spark Connect needs beside Spark: {_CONNECT}") from error
+    if is_remote():
+        _equip(spark)
+    return spark
+
+
+def _require_answer(remote: str) -> None:
+    """Raises PerdureError when a Spark Connect server can't be reached: its client would try for minutes."""
+    from urllib.parse import urlsplit
+
+    place = urlsplit(remote)
+    if place.scheme != "sc":
+        return
+    try:
+        socket.create_connection((place.hostname or "", place.port or _CONNECT_PORT), _PATIENCE).close()
+    except OSError as error:
+        raise PerdureError(
+            f"the Spark Connect server at {place.hostname}:{place.port or _CONNECT_PORT} must answer, but doesn't "
+            f"({error.strerror or error}). Start it, or mend --remote; the same command resumes"
+        ) from error
+
+
+def is_remote() -> bool:
+    """Whether this process's sessions are those of a Spark Connect server. Databricks', which bring Delta and store
+    models on their own terms, don't count."""
+    from pyspark.sql.utils import is_remote
+
+    return bool(is_remote()) and "DATABRICKS_RUNTIME_VERSION" not in os.environ
+
+
+def require_classic(what: str) -> None:
+    """Raises EnvironmentMismatch over Spark Connect. `what` needs the Java machine beside this process."""
+    if is_remote():
+        raise EnvironmentMismatch(
+            f"{what} needs a session of its own, not one of a Spark Connect server: MLflow stores and loads MLlib's "
+            "models through the Java machine beside it. Nothing has been started; give the same command without "
+            "--remote (and without SPARK_REMOTE), then go on over Connect"
+        )
+
+
+def _equip(spark: SparkSession) -> None:
+    """Gives a Connect server's session what it can't bring: this library for its Python tasks, the time zone. Raises
+    EnvironmentMismatch where the server has no Delta, which is set up when it starts."""
+    from perdure.io.spark.pack import pack
+
+    settings = read_conf("common")
+    for key in ("spark.sql.extensions", "spark.sql.catalog.spark_catalog"):
+        found = spark.conf.get(key, "") or ""
+        if settings[key] not in found:
+            raise EnvironmentMismatch(
+                f"the Spark Connect server must have {key} = {settings[key]}, but it has {found or 'nothing'}. "
+                "Start it with the project's settings: ./spark-submit.sh --class "
+                "org.apache.spark.sql.connect.service.SparkConnectServer spark-internal"
+            )
+    spark.conf.set("spark.sql.session.timeZone", settings["spark.sql.session.timeZone"])
+    with TemporaryDirectory() as folder:
+        library = Path(folder, "perdure.zip")
+        pack(Path(__file__).resolve().parents[2], library)
+        spark.addArtifacts(str(library), pyfile=True)
 
 
 def _is_plain_process() -> bool:

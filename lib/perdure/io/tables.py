@@ -19,6 +19,8 @@ from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read, Write
 
+from .session import require_classic
+
 # Characters that Delta takes in column names only with column mapping.
 _NEEDS_MAPPING = re.compile(r"[ ,;{}()\n\t=]")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*:")
@@ -116,6 +118,7 @@ class Tables:
         """Deletes rows; `note` becomes the commit's metadata. Older versions hold them until VACUUM."""
         from delta.tables import DeltaTable
 
+        require_classic(f"deleting rows of {table}")
         known = DeltaTable.forName if self._schema else DeltaTable.forPath
         option = "spark.databricks.delta.commitInfo.userMetadata"
         self._spark.conf.set(option, note)

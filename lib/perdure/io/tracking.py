@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.core.errors import PerdureError
 from perdure.core.pipeline_file import resolve_secrets
 
+from .session import require_classic
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as RegisteredVersion
@@ -109,10 +111,12 @@ class Tracking:
             for trial in log.trials:
                 if trial.name not in kept:
                     self._log_trial(run, trial)
-            self._remove_unfinished(log.run_id, run)
+            with _alone(self.uri):
+                if self.find(log.run_id) is None:
+                    self._remove_unfinished(log.run_id, run)
             self._log_model(run, log)
             self._client.set_terminated(run)
-            version = self._settled(log.run_id, self._register(run, {**log.tags, _RUN_ID: log.run_id}))
+            version = self._register_once(run, {**log.tags, _RUN_ID: log.run_id})
         self._models[version.version] = log.model
         return version
 
@@ -142,6 +146,7 @@ class Tracking:
 
     def load(self, version: str, *, anew: bool = False) -> PipelineModel:
         """The Spark model of a version; loaded once a process, unless `anew`. Raises PerdureError when it can't be."""
+        require_classic(f"loading version {version}")
         if anew or version not in self._models:
             import mlflow.spark
             from mlflow.exceptions import MlflowException
@@ -235,8 +240,9 @@ class Tracking:
                 self._choose()
                 import mlflow
 
+                _make_database(self.uri)
                 self._client_ = mlflow.MlflowClient()
-                self._client_.get_experiment_by_name(self._experiment_name)  # makes the database's tables
+                self._client_.get_experiment_by_name(self._experiment_name)  # makes a server's tables
         else:
             self._choose()
         return self._client_
@@ -317,14 +323,18 @@ class Tracking:
         version = self._client.create_model_version(self.name, source, run, tags=dict(tags))
         return ModelVersion(str(version.version), run, source)
 
-    def _settled(self, run_id: str, mine: ModelVersion) -> ModelVersion:
-        """The version that counts, when the same training was registered by two processes at once: the first. The
-        other one takes its own back."""
-        first = self.find(run_id)
-        if first is None or first.version == mine.version:
-            return mine
-        self._client.delete_model_version(self.name, mine.version)
-        self._client.delete_run(mine.tracking_run)
+    def _register_once(self, run: str, tags: Mapping[str, str]) -> ModelVersion:
+        """The version of a training that two processes may have done at once: the first one's; the other takes its own
+        run back. On one machine's database they wait for each other, so no number is used up; on a server both may
+        register in the same moment, and then the later number is deleted and stays unused."""
+        with _alone(self.uri):
+            mine = None if self.find(tags[_RUN_ID]) else self._register(run, tags)
+        first = self.find(tags[_RUN_ID]) or mine
+        assert first is not None
+        if mine is not None and mine.version != first.version:
+            self._client.delete_model_version(self.name, mine.version)
+        if first.tracking_run != run:
+            self._delete_runs(run)
         return first
 
     def _remove_unfinished(self, run_id: str, mine: str = "") -> None:
@@ -355,6 +365,21 @@ def _alone(uri: str) -> Iterator[None]:
     with open(uri.removeprefix("sqlite:///") + ".lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _make_database(uri: str) -> None:
+    """A new database of one machine is made beside its place and moved there whole: MLflow can't go on with one whose
+    tables a process that was killed has made in part."""
+    import mlflow
+
+    file = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or file.exists():
+        return
+    part = file.with_name(f"{file.name}.part")
+    for old in (part, file.with_name(f"{part.name}-journal")):
+        old.unlink(missing_ok=True)
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{part}").get_experiment_by_name("Default")
+    part.rename(file)
 
 
 def _process() -> str:

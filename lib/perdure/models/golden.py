@@ -66,13 +66,16 @@ class Golden:
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """The rows with `_golden` (their number), and `_class` and `_chance` where there are answers."""
+        from pyspark.sql.utils import is_remote
+
         kinds = list(self.columns.values())
         names = ["_golden bigint", *(f"{quoted(name)} {kind}" for name, kind in self.columns.items())]
         values = [(number, *map(_typed, row, kinds)) for number, row in enumerate(self.rows)]
         if self.answers:
             names += ["_class double", "_chance double"]
             values = [(*row, *answer) for row, answer in zip(values, self.answers, strict=True)]
-        return spark.createDataFrame(values, ", ".join(names), verifySchema=False)
+        unverified = {} if is_remote() else {"verifySchema": False}  # Connect verifies nothing, and says so
+        return spark.createDataFrame(values, ", ".join(names), **unverified)
 
     def check(self, model: Transformer | Compiled, spark: SparkSession, *, copies: int = 1) -> Agreement:
         """What `model` predicts for them here, against the stored answers. `copies`: how often each row is scored.

@@ -12,6 +12,7 @@ from functools import cached_property
 from perdure.core.errors import DataGateRefused, EnvironmentMismatch, PerdureError, UsageError
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
+from perdure.io.session import require_classic
 
 from . import alerting, blessing, cards, deciding, late, plans, publishing, sourcing
 from . import rollout as rollouts
@@ -120,6 +121,7 @@ class Session:
         if champion is None:
             return None
         top = top or self.context.pipeline.explain.reasons or 3
+        self._require_classic("explain", interval)
         return self._one(plans.explain(self.context, interval, champion, top), f"champion v{champion.version}")
 
     def monitor(self, interval: Interval) -> RunRecord | None:
@@ -157,7 +159,8 @@ class Session:
         return self.tally.add(self.context, outcome, f"{facts.get('decision', '')}: {facts.get('reason', '')}")
 
     def train(self, interval: Interval) -> RunRecord:
-        """A candidate from what was known at the interval's end."""
+        """A candidate from what was known at the interval's end. Raises EnvironmentMismatch over Spark Connect."""
+        self._require_classic("train", interval)
         return self._one(plans.train(self.context, interval))
 
     def evaluate(self, interval: Interval) -> RunRecord:
@@ -307,6 +310,11 @@ class Session:
         if champion is None:
             self.context.progress.say(f"          nothing to {step} in {interval}: no champion serves yet")
         return champion
+
+    def _require_classic(self, step: str, interval: Interval) -> None:
+        """Raises EnvironmentMismatch, before anything starts, where a step that is to be done can't be done here."""
+        if self.rerun or self.context.ledger.latest(step, interval=interval.label) is None:
+            require_classic(f"{step} of {interval}")
 
     def _needed(self, step: str, interval: Interval) -> RunRecord:
         found = self.context.ledger.latest(step, interval=interval.label)
