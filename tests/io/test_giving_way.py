@@ -18,8 +18,9 @@ from perdure.core.config import Target
 from perdure.core.errors import PerdureError
 from perdure.io import tables as module
 from perdure.io import tracking as registry
+from perdure.io._store import alone, is_at_work, process
 from perdure.io.tables import Tables
-from perdure.io.tracking import Tracking, _alone, _is_at_work, _process
+from perdure.io.tracking import Tracking
 
 from ..standalone import free_port
 
@@ -75,23 +76,23 @@ def test_a_server_that_is_down_is_said_at_once(tmp_path: Path) -> None:
 
 def test_who_is_at_work() -> None:
     now = int(time.time() * 1000)
-    host = _process().partition(":")[0]
+    host = process().partition(":")[0]
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    assert _is_at_work(f"{host}:{child.pid}", now)
+    assert is_at_work(f"{host}:{child.pid}", now)
     child.kill()
     child.wait()
-    assert not _is_at_work(f"{host}:{child.pid}", now)
-    assert not _is_at_work(f"{host}:{os.getpid()}", now)  # this process itself has begun anew
-    assert not _is_at_work("", now)
-    assert _is_at_work("elsewhere:7", now)
-    assert not _is_at_work("elsewhere:7", now - 2 * 86_400_000)
+    assert not is_at_work(f"{host}:{child.pid}", now)
+    assert not is_at_work(f"{host}:{os.getpid()}", now)  # this process itself has begun anew
+    assert not is_at_work("", now)
+    assert is_at_work("elsewhere:7", now)
+    assert not is_at_work("elsewhere:7", now - 2 * 86_400_000)
 
 
 def test_one_at_a_time_on_one_database(tmp_path: Path) -> None:
     uri, order = f"sqlite:///{tmp_path}/mlflow.db", []
 
     def work(name: str) -> None:
-        with _alone(uri):
+        with alone(uri):
             order.append(name)
             time.sleep(0.05)
             order.append(name)
@@ -127,7 +128,7 @@ def test_a_training_has_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         meet.wait(60)
         return mine
 
-    monkeypatch.setattr(registry, "_alone", lambda uri: nullcontext())
+    monkeypatch.setattr(registry, "alone", lambda uri: nullcontext())
     monkeypatch.setattr(Tracking, "_register", together)
     found = registered_by_two(uri, tmp_path, {"perdure.run_id": "b"})
     assert [version for _, _, version in found] == ["2", "2"]

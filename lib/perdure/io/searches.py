@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 
-from .tracking import _PARENT, _PROCESS, _RUN_ID, TRIAL, Tracking, TrialLog, _process, _quiet
+from ._store import process, quiet
+from .tracking import _PARENT, _PROCESS, _RUN_ID, TRIAL, Tracking, TrialLog
 
 
 class Search:
@@ -31,21 +32,21 @@ class Search:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Marks the run where the search failed."""
         if error is not None and self.run:
-            with suppress(Exception), _quiet():  # the search's own error is the one to be told
+            with suppress(Exception), quiet():  # the search's own error is the one to be told
                 self._tracking._client.set_terminated(self.run, "FAILED")
 
     def ended(self) -> list[str]:
         """The notes of all trials (`TrialLog.note`) that searches of this training have kept, here and before."""
-        with _quiet():
+        with quiet():
             runs = self._tracking._tagged(_RUN_ID, self._run_id)
             nested = [each for run in runs for each in self._tracking._tagged(_PARENT, run.info.run_id)]
         return [each.data.tags[TRIAL] for each in nested if TRIAL in each.data.tags]
 
     def keep(self, trial: TrialLog) -> None:
         """Stores a trial that has just ended; from any thread."""
-        with self._lock, _quiet():
+        with self._lock, quiet():
             if not self.run:
-                tags = {**self._tags, _RUN_ID: self._run_id, _PROCESS: _process()}
+                tags = {**self._tags, _RUN_ID: self._run_id, _PROCESS: process()}
                 self.run = self._tracking._create_run(self._name, tags)
             self._tracking._log_trial(self.run, trial)
             self.kept.add(trial.name)

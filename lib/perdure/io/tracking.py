@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import socket
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.core.errors import PerdureError
 from perdure.core.pipeline_file import resolve_secrets
 
+from ._store import alone, is_at_work, make_database, process, quiet, require_answer
 from .session import require_classic
 
 if TYPE_CHECKING:
@@ -32,10 +28,8 @@ _RUN_ID = "perdure.run_id"
 _PROCESS = "perdure.process"
 _PARENT = "mlflow.parentRunId"
 TRIAL = "perdure.trial"
-_DAY = 86_400
 _EXAMPLE_ROWS = 5
 _REMOTE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*:")
-_PATIENCE = 10  # seconds
 
 
 @dataclass(frozen=True)
@@ -105,13 +99,13 @@ class Tracking:
                 self._delete_runs(begun)
             self._models[found.version] = log.model
             return found
-        with _quiet():
-            run = begun or self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id, _PROCESS: _process()})
+        with quiet():
+            run = begun or self._create_run(log.name, {**log.tags, _RUN_ID: log.run_id, _PROCESS: process()})
             self._log(run, log.params, log.metrics)
             for trial in log.trials:
                 if trial.name not in kept:
                     self._log_trial(run, trial)
-            with _alone(self.uri):
+            with alone(self.uri):
                 if self.find(log.run_id) is None:
                     self._remove_unfinished(log.run_id, run)
             self._log_model(run, log)
@@ -136,7 +130,7 @@ class Tracking:
         try:
             if not _REMOTE.match(location):
                 return Path(re.sub(r"^file:(//)?", "", location), name).read_text(encoding="utf-8")
-            with _quiet():
+            with quiet():
                 self._client  # noqa: B018 (sets the tracking server)
                 import mlflow.artifacts
 
@@ -152,7 +146,7 @@ class Tracking:
             from mlflow.exceptions import MlflowException
 
             try:
-                with _quiet():
+                with quiet():
                     self._client  # noqa: B018 (sets the tracking server)
                     self._models[version] = mlflow.spark.load_model(f"models:/{self.name}/{version}")
             except (MlflowException, OSError) as error:
@@ -167,7 +161,7 @@ class Tracking:
         import mlflow.artifacts
 
         source = self._version(version).source
-        with _quiet():
+        with quiet():
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{source}/sparkml"))
 
     def artifacts(self, version: str) -> Path:
@@ -175,7 +169,7 @@ class Tracking:
         import mlflow.artifacts
 
         run = str(self._version(version).run_id)
-        with _quiet():
+        with quiet():
             uri = self._client.get_run(run).info.artifact_uri
             return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
 
@@ -186,7 +180,7 @@ class Tracking:
         found = self.find(run_id)
         if found is not None:
             return found
-        with _quiet():
+        with quiet():
             self._remove_unfinished(run_id)
             run = self._create_run(name, {**tags, _RUN_ID: run_id})
             self._log(run, {}, metrics)
@@ -197,7 +191,7 @@ class Tracking:
     def log_texts(self, version: str, texts: Mapping[str, str]) -> None:
         """Adds files to the run of a version: name to content."""
         run = str(self._version(version).run_id)
-        with _quiet():
+        with quiet():
             for name, text in texts.items():
                 self._client.log_text(run, text, name)
 
@@ -235,12 +229,12 @@ class Tracking:
     def _client(self) -> MlflowClient:
         """The client; MLflow's own functions go to its servers, too, whichever target was asked last."""
         if self._client_ is None:
-            _require_answer(self.uri)
-            with _quiet(), _alone(self.uri):
+            require_answer(self.uri)
+            with quiet(), alone(self.uri):
                 self._choose()
                 import mlflow
 
-                _make_database(self.uri)
+                make_database(self.uri)
                 self._client_ = mlflow.MlflowClient()
                 self._client_.get_experiment_by_name(self._experiment_name)  # makes a server's tables
         else:
@@ -257,7 +251,7 @@ class Tracking:
     def _experiment(self) -> str:
         if self._experiment_ is None:
             client = self._client
-            with _quiet(), _alone(self.uri):
+            with quiet(), alone(self.uri):
                 found = client.get_experiment_by_name(self._experiment_name)
                 if found is not None:
                     self._experiment_ = found.experiment_id
@@ -327,7 +321,7 @@ class Tracking:
         """The version of a training that two processes may have done at once: the first one's; the other takes its own
         run back. On one machine's database they wait for each other, so no number is used up; on a server both may
         register in the same moment, and then the later number is deleted and stays unused."""
-        with _alone(self.uri):
+        with alone(self.uri):
             mine = None if self.find(tags[_RUN_ID]) else self._register(run, tags)
         first = self.find(tags[_RUN_ID]) or mine
         assert first is not None
@@ -341,7 +335,7 @@ class Tracking:
         """Deletes the tracking runs of a training that ended before it was registered, but not those of a process that
         is at work now, nor `mine`."""
         for run in self._tagged(_RUN_ID, run_id):
-            if run.info.run_id != mine and not _is_at_work(run.data.tags.get(_PROCESS, ""), run.info.start_time):
+            if run.info.run_id != mine and not is_at_work(run.data.tags.get(_PROCESS, ""), run.info.start_time):
                 self._delete_runs(run.info.run_id)
 
     def _tagged(self, tag: str, value: str) -> Sequence[Any]:
@@ -351,80 +345,3 @@ class Tracking:
         """A run and those nested in it."""
         for gone in (*(nested.info.run_id for nested in self._tagged(_PARENT, run)), run):
             self._client.delete_run(gone)
-
-
-@contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """No other process does this at the same time, on one machine's database: two that make its tables at once both
-    fail. The lock ends with its process."""
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    import fcntl
-
-    with open(uri.removeprefix("sqlite:///") + ".lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _make_database(uri: str) -> None:
-    """A new database of one machine is made beside its place and moved there whole: MLflow can't go on with one whose
-    tables a process that was killed has made in part."""
-    import mlflow
-
-    file = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or file.exists():
-        return
-    part = file.with_name(f"{file.name}.part")
-    for old in (part, file.with_name(f"{part.name}-journal")):
-        old.unlink(missing_ok=True)
-    mlflow.MlflowClient(tracking_uri=f"sqlite:///{part}").get_experiment_by_name("Default")
-    part.rename(file)
-
-
-def _process() -> str:
-    """This process, for others to tell whether it is still there."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _is_at_work(process: str, started: int) -> bool:
-    """Whether a process that began to train at `started` (milliseconds) may be training still: seen on this machine,
-    and elsewhere taken for granted for a day."""
-    host, _, number = process.partition(":")
-    if host != socket.gethostname() or not number.isdigit():
-        return bool(process) and time.time() - started / 1000 < _DAY
-    return int(number) != os.getpid() and os.path.exists(f"/proc/{number}")
-
-
-def _require_answer(uri: str) -> None:
-    """Raises PerdureError when a tracking server doesn't answer at all: MLflow itself would try for minutes."""
-    if not uri.startswith(("http://", "https://")):
-        return
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
-
-    try:
-        urlopen(f"{uri.rstrip('/')}/health", timeout=_PATIENCE).close()
-    except HTTPError:
-        return  # whatever it says, it is there
-    except OSError as error:
-        raise PerdureError(
-            f"the tracking server must answer, but {uri} doesn't ({getattr(error, 'reason', error)}). Tables and "
-            "ledger are as they were: start it, or mend 'tracking' in the pipeline file, and the same command resumes"
-        ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """MLflow without its chatter: telemetry off, database migrations and warnings unsaid."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # where a job's --json goes
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")  # half a minute, not four
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # its import sets the levels of its loggers anew
-    for name in ("mlflow", "alembic", "mlflow.spark", "py4j"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
