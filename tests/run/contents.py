@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 # When and by whom; everything else must be equal, run ids included.
-CHANCE = {"decided_at", "at_", "who", "started_at", "seconds", "record", "_file", "evidence"}
+CHANCE = {"decided_at", "at_", "who", "started_at", "seconds", "record", "brief", "_file", "evidence"}
 OUTCOME = ("features", "labels", "predictions", "decisions", "alias_history")
 
 
