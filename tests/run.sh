@@ -34,7 +34,7 @@ typed=(lib)
 check ruff "$home/venv/bin/ruff" check "${sources[@]}"
 check mypy "$python" -m mypy "${typed[@]}"
 check imports "$home/venv/bin/lint-imports" --no-logo
-apart='postgres and not airflow and not kafka and not places'  # run by hand: they need servers' programs
+apart='postgres and not airflow and not kafka and not places and not slow'  # run by hand: servers' programs, many minutes
 # One Spark session a process: two halves of the tests wait for each other's queries less than one after the other.
 check 'fast tests' "$python" -m pytest -m "not cluster and not long and not $apart" -n 2 --dist loadfile
 # These start clusters and set-ups of their own, so they have the machine to themselves.

@@ -14,7 +14,7 @@ from ..standalone import free_port, wait_for
 from .conftest import JAVA, ROOT, job
 from .contents import same
 
-pytestmark = [pytest.mark.long, pytest.mark.cluster]
+pytestmark = [pytest.mark.long, pytest.mark.cluster, pytest.mark.slow]
 SUBMIT = str(ROOT / "spark-submit.sh")
 
 

@@ -62,6 +62,7 @@ def test_standalone_master_with_two_workers(
     same(spark, lived.parents[1], file.parents[1])
 
 
+@pytest.mark.slow
 def test_workers_killed_while_steps_are_at_work(
     spark: Any, lived: Path, fresh: Callable[[], Path], standalone: Master
 ) -> None:
