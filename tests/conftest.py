@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from .standalone import standalone
 
@@ -13,6 +14,11 @@ __all__ = ["spark", "standalone"]
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+# A busy machine is no failure; and what CI finds can be found again.
+settings.register_profile("perdure", deadline=None, derandomize=True)
+settings.load_profile("perdure")
 
 
 @pytest.fixture(scope="session")

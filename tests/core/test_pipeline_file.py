@@ -161,7 +161,7 @@ def test_the_json_schema_s_defaults_are_what_a_file_may_hold() -> None:
             assert field.get("type") != "string" or isinstance(field.get("default", ""), str), key
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_edit_of_a_file_ends_in_anything_but_a_clear_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -214,7 +214,7 @@ def places(value: object, here: tuple[object, ...] = ()) -> list[tuple[object, .
     return [here] * bool(here) + [path for key, inner in items for path in places(inner, (*here, key))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_value_in_any_place_ends_in_anything_but_a_clear_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -237,7 +237,7 @@ def test_no_value_in_any_place_ends_in_anything_but_a_clear_error(
     assert all("shop.yml:" in problem for problem in problems)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text() | st.sampled_from(["!!python/object:os.system x", "a: &a [*a]", "? {a: b}\n: c", "<<: *x",
                                     "a: !!binary \"?\"", "{" * 3000, "[" * 3000,
                                     "a: 2013-02-30", "a: 0x", "a: 1_0:99.1"]))  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.core import pipeline_file, schedule
@@ -34,7 +34,6 @@ def matches(calendar: schedule.Calendar, time: datetime) -> bool:
     return all(getattr(calendar, name) is None or value in getattr(calendar, name) for name, value in fields.items())
 
 
-@settings(deadline=None)
 @given(st.datetimes(datetime(2001, 1, 1), datetime(2039, 1, 1), timezones=st.just(timezone.utc)),  # noqa: DTZ001
        st.sampled_from(WIDTHS), st.sampled_from(DELAYS))  # fmt: skip
 def test_every_interval_has_its_time_in_the_calendar(time: datetime, width: str, late: str) -> None:

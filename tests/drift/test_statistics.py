@@ -26,7 +26,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_laws(name: str, kind: str, data: st.DataObject) -> None:
     sides = (data.draw(st.lists(VALUES[kind], min_size=1, max_size=50)) for _ in range(2))

@@ -28,7 +28,7 @@ CASES = [(name, column, zero) for name in members() for column, zero in states.s
 
 
 @pytest.mark.parametrize(("name", "column", "zero"), CASES, ids=[f"{c[0]}-{c[1].data_type}" for c in CASES])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_laws(name: str, column: Any, zero: Any, data: st.DataObject) -> None:
     states.check(column, zero, data.draw(states.batches(column)))

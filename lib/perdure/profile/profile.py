@@ -75,6 +75,11 @@ class ColumnProfile:
         """The empty profile with the same states, edges and categories."""
         return self._like({name: state.zero() for name, state in self.states.items()})  # type: ignore[attr-defined]
 
+    def coarse(self) -> ColumnProfile:
+        """The empty profile with smaller states, of those that have any."""
+        empty = self.zero().states.items()
+        return self._like({name: state.coarse() if hasattr(state, "coarse") else state for name, state in empty})
+
     def add(self, values: pa.Array) -> ColumnProfile:
         """This profile with a batch of values taken in; values that repeat are counted once for all states."""
         found = repeated(values)
@@ -139,6 +144,11 @@ class Profile:
         """The empty profile of the same columns: what a scan needs to profile other rows comparably."""
         joint = self.joint.zero() if self.joint else None
         return Profile({name: column.zero() for name, column in self.columns.items()}, joint)
+
+    def coarse(self) -> Profile:
+        """The empty profile of the same columns for one of many parts of the rows: smaller, and less exact."""
+        joint = self.joint.zero() if self.joint else None
+        return Profile({name: column.coarse() for name, column in self.columns.items()}, joint)
 
     def alone(self) -> Profile:
         """The columns, each by itself."""

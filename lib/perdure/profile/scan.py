@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 
     Worker = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-# A numeric column has this many quantile cells; one with fewer distinct values has a cell for each.
-CELLS = 100
+# A numeric column has this many quantile cells, of a slice's rows a quarter of them; one with fewer distinct values has a
+# cell for each.
+CELLS = 400
 NAMES = 100  # categories of the reference that are always counted by name
 SLICES = 200  # values of one slice column
 _SAMPLE = 100_000  # rows of a partition that a plan looks at, at most
+_POINTS = 1000  # that a partition says of a column with more values
 _CHUNK = 65_536  # rows profiled at a time, at most
 VALUES = 1 << 24  # held at a time, at most: memory stays flat for wide tables, too
 _PART, _ORDER, _SLICE = "__part", "__order", "__slice_"
@@ -80,8 +82,9 @@ def scan(
     df: DataFrame, zero: Profile, slices: Sequence[str] = (), jointly: Sequence[str] = ()
 ) -> dict[Slice, Profile]:
     """The profile of all rows, under `profile.ALL`, and of each value of each slice column, under (column,
-    value as text); rows whose slice is null are only in the whole. `zero` says what is profiled; how columns go
-    together only of the whole, and of those slice columns that are named `jointly`. One Spark action.
+    value as text); rows whose slice is null are only in the whole. `zero` says what is profiled: a slice over a quarter of
+    its edges, and no slice with how columns go together; but those slice columns that are named `jointly` as the whole
+    is. One Spark action.
 
     Raises UsageError for a slice column with more than `SLICES` values.
     """
@@ -177,10 +180,10 @@ def _summary(values: pa.ChunkedArray, kind: Kind, scale: float) -> Any:
         ranked = sorted(common, key=lambda item: (-item[1], item[0]))[: 5 * NAMES]
         return [*ranked, *([(None, array.null_count)] if array.null_count else [])]
     found, counts = np.unique(finite(array), return_counts=True)
-    if len(found) <= 5 * CELLS:
+    if len(found) <= _POINTS:
         return [found.tolist(), (counts * scale).tolist()]
     shares = (np.cumsum(counts) - counts / 2) / counts.sum()
-    marks = (np.arange(5 * CELLS) + 0.5) / (5 * CELLS)
+    marks = (np.arange(_POINTS) + 0.5) / _POINTS
     inner = found[np.clip(np.searchsorted(shares, marks), 0, len(found) - 1)]
     points = np.concatenate([found[:1], inner, found[-1:]])
     each = counts.sum() * scale / len(inner)
@@ -189,7 +192,7 @@ def _summary(values: pa.ChunkedArray, kind: Kind, scale: float) -> Any:
 
 def start(empty: Profile, key: Slice, jointly: Sequence[str]) -> Profile:
     """What a slice's profile starts from."""
-    return empty if key == ALL or key[0] in jointly else empty.alone()
+    return empty if key == ALL or key[0] in jointly else empty.coarse().alone()
 
 
 def _code(name: str, column: Column, summaries: Sequence[Any]) -> Code:
