@@ -37,7 +37,8 @@ def tallies(spark: SparkSession, data: pd.DataFrame, task: str = "binary") -> di
     if "n" in data:
         rows = rows.withColumn("_", F.explode(F.sequence(F.lit(1), F.col("n").cast("int"))))
     y = F.expr("IF(isnan(y), NULL, double(y))")
-    rows = rows.select("model", y.alias("y"), F.col("p").cast("double"), F.lit(True).alias("known"),
+    rows = rows.select("model", y.alias("y"), F.col("p").cast("double"), F.expr("p > 0.5D").alias("d"),
+                       F.lit(True).alias("known"),
                        scan.slices_of(()).alias("slices"))
     return {tally.model: tally for tally in scan.tally(rows, task=task)}
 
@@ -132,7 +133,8 @@ def by_hand(y: Any, p: Any) -> Tally:
     none = np.zeros(len(p))
     losses = {name: (measure.metric(name, "binary").loss_of(1, p) * y
                      + measure.metric(name, "binary").loss_of(0, p) * (1 - y), none)
-              for name in ("log_loss", "brier", "accuracy")}
+              for name in ("log_loss", "brier")}
+    losses["accuracy"] = (((p > 0.5) == y).astype(float), none)
     return Tally("m", None, None, len(p), len(p), p > 0.5, none + 1, (y, none), p, losses, {}, none + 1, (p, none))
 
 

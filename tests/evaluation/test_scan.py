@@ -146,6 +146,35 @@ def test_one_half_is_class_zero(spark: SparkSession) -> None:
         (2 * math.log(2) - math.log(1e-15)) / 4)
 
 
+def test_any_threshold_is_exact(spark: SparkSession, tumours: pd.DataFrame) -> None:
+    """Also one within a bin, another one for each group, and paired with a model that decides otherwise."""
+    from pyspark.sql import functions as F
+
+    own = {"large": 0.831, "small": 0.2777}
+    hard = {"weak": tumours["weak"] > tumours["size"].map(own), "strong": tumours["strong"] > 0.999}
+    decided = {"weak": F.col("weak") > F.when(F.col("size") == "large", own["large"]).otherwise(own["small"]),
+               "strong": F.col("strong") > 0.999}
+    rows = scan.side_by_side(spark.createDataFrame(tumours), {"weak": "weak", "strong": "strong"}, ["size"], decided)
+    found = {(t.model, t.slice_value): t for t in scan.tally(rows, task="binary", paired=True)}
+    y = tumours["label"]
+    for name, yes in hard.items():
+        tally = found[name, None]
+        (rest, false), (missed, hit) = metrics.confusion_matrix(y, yes)
+        assert tally.confusion == (hit, false, missed, rest)
+        values = measure.measure(tally, "binary")
+        assert values["accuracy"].value == pytest.approx(metrics.accuracy_score(y, yes))
+        assert values["f1"].value == pytest.approx(metrics.f1_score(y, yes))
+        exact = metrics.roc_auc_score(y, tumours[name])
+        assert abs(values["area_under_roc"].value - exact) <= values["area_under_roc"].bound + 1e-12
+        for size in own:
+            part = tumours["size"] == size
+            hits = found[name, size].confusion[0]
+            assert hits == (yes & (y == 1) & part).sum()
+    better = measure.improvement("accuracy", "binary", found["strong", None], found["weak", None])
+    assert better is not None
+    assert better.value == pytest.approx((hard["strong"] == y).mean() - (hard["weak"] == y).mean())
+
+
 def test_a_prediction_that_is_not_a_number_shows(spark: SparkSession) -> None:
     rows = spark.sql("SELECT 1D AS label, double('NaN') AS p UNION ALL SELECT 2D, 2D")
     (tally,) = scan.tally(scan.side_by_side(rows, {"m": "p"}, ()), task="regression")

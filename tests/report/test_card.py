@@ -127,3 +127,16 @@ def test_what_mitigation_changed_and_cost(facts: CardFacts) -> None:
         for text in ("town and outcome are independent", "900 validation rows", "0.41", "0.12", "0.538"):
             assert text in page
     assert "validation rows" not in render.card(facts)
+
+
+def test_thresholds_are_told(facts: CardFacts) -> None:
+    def side(parity: float) -> dict[str, Any]:
+        return {"rows": 900, "metrics": {"accuracy": 0.8}, "fairness": {"demographic_parity_difference": parity}}
+
+    costs = {"threshold": 0.21, "false_positive": 1.0, "false_negative": 4.0, "before": 0.63, "after": 0.47}
+    apart = {"group": "town", "before": side(0.41), "after": side(0.02), "thresholds": {"A": 0.18, "B": 0.33}}
+    told = replace(facts, threshold=costs, mitigation=apart)
+    for page in (render.card(told), render.card_markdown(told)):
+        for text in ("A probability above 0.21", "a miss 4", "0.47", "0.63", "B", "0.33", "0.02"):
+            assert text in page
+        assert "weigh such" not in page

@@ -1,4 +1,4 @@
-"""Reweighing on real, biased data: who works, among adults with and without a disability."""
+"""Mitigation on real, biased data: who works, among adults with and without a disability."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pytest
 
 from perdure.core.config import Pipeline
 from perdure.core.errors import PerdureError, UsageError
+from perdure.models.decision import Decided
 from perdure.steps.evaluate import evaluate
+from perdure.steps.score import Scorer, score
 from perdure.steps.train import train
 
 if TYPE_CHECKING:
@@ -61,10 +63,53 @@ def test_groups_are_treated_more_alike_and_the_cost_is_told(
     assert judged.facts["fairness"]["disabled"]["metrics"][name] < 0.6 * before["fairness"][name]
 
 
+@pytest.mark.parametrize(("parity", "name"), [
+    ("selection_rate", "demographic_parity_difference"), ("true_positive_rate", "equal_opportunity_difference")])
+def test_each_group_has_a_threshold_of_its_own(
+        people: DataFrame, parcels: Callable[..., Pipeline], parity: str, name: str) -> None:
+    pipeline = life(parcels, "logistic_regression",
+                    fairness={"group": "disabled", "method": "thresholds", "parity": parity, "minimum_rows": 30})
+    done = train(*tables(people), pipeline=pipeline, cut=CUT)
+    done.value.release()
+    told = json.loads(json.dumps(done.facts["mitigation"]))
+    assert set(told["thresholds"]) == {"no", "yes"}
+    assert told["before"]["fairness"][name] > 0.25
+    assert told["after"]["fairness"][name] < 0.03, "on the rows that the thresholds were learnt on"
+    assert told["after"]["metrics"]["log_loss"] == told["before"]["metrics"]["log_loss"], "probabilities stay"
+    assert told["cost"]["accuracy"] < 0
+    whole = Decided(done.value.model, done.value.decision)
+    judged = evaluate(done.value.holdout, candidate=whole, champion=None, pipeline=pipeline)
+    assert judged.facts["fairness"]["disabled"]["metrics"][name] < 0.5 * told["before"]["fairness"][name]
+    # What is scored is what was judged.
+    (write,) = score(done.value.holdout, champion=Scorer(whole, "1"), pipeline=pipeline).writes
+    rates = {row["disabled"]: row["rate"] for row in write.rows.join(done.value.holdout.select("id", "disabled"), "id")
+             .groupBy("disabled").agg(_expr("avg(prediction) AS rate")).collect()}
+    groups = judged.facts["fairness"]["disabled"]["groups"]
+    assert rates == pytest.approx({group["value"]: group["selection_rate"] for group in groups})
+
+
+def test_the_threshold_follows_from_what_mistakes_cost(people: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    def learnt(false_negative: float) -> tuple[Any, dict[str, Any]]:
+        pipeline = life(parcels, "logistic_regression", decision={"false_negative": false_negative})
+        done = train(*tables(people), pipeline=pipeline, cut=CUT)
+        done.value.release()
+        assert "mitigation" not in done.facts
+        return done.value, json.loads(json.dumps(done.facts["decision"]))
+
+    dear, told = learnt(9.0)
+    assert told["threshold"] == dear.decision.threshold == pytest.approx(0.1, abs=0.08)
+    assert told["after"] < 0.9 * told["before"]
+    assert dear.rows.where("prediction = 1").count() == dear.rows.where(f"probability > {told['threshold']!r}D").count()
+    even, alike = learnt(1.0)
+    assert even.decision.threshold == pytest.approx(0.5, abs=0.12)
+    assert alike["after"] <= alike["before"]
+
+
 def test_without_it_nothing_is_weighed(people: DataFrame, parcels: Callable[..., Pipeline]) -> None:
     done = train(*tables(people), pipeline=life(parcels, "logistic_regression"), cut=CUT)
     done.value.release()
-    assert "mitigation" not in done.facts
+    assert not {"mitigation", "decision"} & set(done.facts)
+    assert done.value.decision is None
 
 
 def test_the_model_may_be_kept_from_the_group(people: DataFrame, parcels: Callable[..., Pipeline]) -> None:
@@ -85,6 +130,8 @@ def test_what_cant_be(people: DataFrame, parcels: Callable[..., Pipeline]) -> No
         asked("id")
     with pytest.raises(UsageError, match="for a binary task; this one is regression"):
         asked("sex", task="regression")
+    with pytest.raises(UsageError, match=r"model.decision is for a binary task; this one is regression"):
+        train(*tables(people), pipeline=life(parcels, "linear_regression", task="regression", decision={}), cut=CUT)
 
 
 def _expr(sql: str) -> Any:

@@ -121,12 +121,28 @@ class Tune(Section):
     )
 
 
+class Decision(Section):
+    """What mistakes cost (binary): a probability counts as class 1 above the threshold at which they cost least on the
+    rows that the search judged by. Without this section it is 0.5."""
+
+    false_positive: float = Field(default=1.0, gt=0, description="an alarm for nothing, in any unit")
+    false_negative: float = Field(default=1.0, gt=0, description="a miss, in the same unit")
+
+
 class Fairness(Section):
     """How unlike treatment of groups is lessened (binary); `gate.fairness` says how much of it is let pass."""
 
     group: str = Field(description="the features' column whose values are the groups; the model may be kept from it")
-    method: Literal["reweighing"] = Field(
-        default="reweighing", description="training rows weigh such that label and group are independent"
+    method: Literal["reweighing", "thresholds"] = Field(
+        default="reweighing", description="training rows weigh such that label and group are independent; or, after "
+        "training, each group has the threshold at which its `parity` is that of all rows"
+    )
+    parity: Literal["selection_rate", "true_positive_rate"] = Field(
+        default="selection_rate", description="thresholds: the rate that is alike: of a group's rows those that count "
+        "as class 1; or the same of its rows that are of class 1"
+    )
+    minimum_rows: int = Field(
+        default=100, ge=1, description="thresholds: rows below which a group has the threshold of all"
     )
 
 
@@ -137,6 +153,7 @@ class Model(Section):
     families: tuple[str, ...] = Field(min_length=1, description="model families that the search chooses from")
     exclude: tuple[str, ...] = Field(default=(), description="feature columns that the model must not see")
     tune: Tune = Tune()
+    decision: Decision | None = Field(default=None, description="what mistakes cost, from which the threshold follows")
     fairness: Fairness | None = Field(default=None, description="lessens unlike treatment of groups; before and after "
                                       "are in the model card")
     seed: int = Field(default=42, description="of everything random: the same seed gives the same model")

@@ -141,7 +141,7 @@ def expect(tally: Tally, estimator: Estimator, task: str, *, judged: bool = Fals
     same mean and variance."""
     rows = tally.rows if judged else tally.scored
     mean = tally.predicted if judged else tally.scores[0]
-    sides = _sides(mean, np.sqrt(np.maximum(tally.scores[1], 0)), tally, task)
+    sides = _sides(mean, np.sqrt(np.maximum(tally.scores[1], 0)), task)
     if task == "binary":
         chances = [estimator.chance(side) for side in sides]
         middle = (chances[0] + chances[1]) / 2
@@ -156,13 +156,11 @@ def expect(tally: Tally, estimator: Estimator, task: str, *, judged: bool = Fals
     return Expectation(**{name: plain[name] for name in Tally.__dataclass_fields__})
 
 
-def _sides(mean: Array, spread: Array, tally: Tally, task: str) -> tuple[Array, Array]:
+def _sides(mean: Array, spread: Array, task: str) -> tuple[Array, Array]:
     low, high = mean - spread, mean + spread
     if task != "binary":
         return low, high
-    # A bin lies on one side of 0.5, and so do its halves.
-    return (np.where(tally.upper, np.maximum(low, np.nextafter(0.5, 1)), np.maximum(low, 0)),
-            np.where(tally.upper, np.minimum(high, 1), np.minimum(high, 0.5)))
+    return np.maximum(low, 0), np.minimum(high, 1)
 
 
 def _chance_loss(loss_of: Any, sides: tuple[Array, Array], chances: list[Array]) -> tuple[Array, Array]:
@@ -181,8 +179,10 @@ def measure(expectation: Expectation, task: str) -> dict[str, Estimate]:
     found: dict[str, Estimate | None] = {}
     for name in names(task):
         module = metric(name, task)
-        if not hasattr(module, "loss") or name in expectation.losses:
-            found[name] = getattr(module, "expected", module.measure)(expectation)
+        if hasattr(module, "expected"):
+            found[name] = module.expected(expectation)
+        elif not hasattr(module, "loss") or name in expectation.losses:
+            found[name] = module.measure(expectation)
     if task == "binary":
         found["base_rate"] = expectation.label.estimate()
     return {name: estimate for name, estimate in found.items() if estimate is not None}

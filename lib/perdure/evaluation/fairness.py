@@ -1,4 +1,4 @@
-"""Group fairness from the tallies of one slice column: its values are the groups. Binary tasks, decision at 0.5.
+"""Group fairness from the tallies of one slice column: its values are the groups. Binary tasks, as it was decided.
 
 Definitions as in Fairlearn (Weerts et al. 2023, "Fairlearn: assessing and improving fairness of AI systems"):
 demographic parity compares the groups' selection rates, equal opportunity their true positive rates, equalized odds

@@ -63,7 +63,7 @@ def business_value(tally: Tally, worth: BusinessValue) -> Estimate | None:
 
 
 def confusion(tally: Tally) -> dict[str, float]:
-    """Rows of each kind, at probability above 0.5; parts of rows where they are expected ones."""
+    """Rows of each kind, as it was decided; parts of rows where they are expected ones."""
     kinds = ("true_positive", "false_positive", "false_negative", "true_negative")
     return dict(zip(kinds, tally.confusion, strict=True))
 

@@ -2,7 +2,8 @@
 
 Binary probabilities fall into `BINS` bins (`SLICE_BINS` for slices) that are fine both around the middle and near 0
 and 1: their edges are even in the mean of p and its logit scaled to [0, 1]. Any metric that needs only the order of
-the probabilities is as exact as the bins are fine; see `Tally.tied`. Probability above 0.5 is the upper half, exactly.
+the probabilities is as exact as the bins are fine; see `Tally.tied`. Rows decided as 1 are counted apart from the
+others of their bin, so that what depends on the decision is exact wherever its threshold lies.
 Predictions of a regression fall into bins by sign and size, sixteen an octave: any unit, no edges to agree on.
 """
 
@@ -28,20 +29,27 @@ NO_VALUE = "(null)"
 _CLIPPED = "least(greatest(p, 1e-15D), 1 - 1e-15D)"
 _PLACE = f"({_CLIPPED} + least(greatest((ln({_CLIPPED}) - ln(1 - {_CLIPPED})) / 36 + 0.5D, 0D), 1D)) / 2"
 _HALF = BINS // 2
+DECIDED = 0.5
+"""A probability above it is decided as class 1 where nothing else is said."""
 _BIN = (f"CAST(IF(p > 0.5D, greatest(ceil({_PLACE} * {BINS}) - 1, {_HALF}), "
         f"least(ceil({_PLACE} * {BINS}) - 1, {_HALF - 1})) AS INT)")
 _OCTAVES = ("CAST(IF(p IS NULL OR isnan(p) OR p = 0, 0, "
             "signum(p) * greatest(least(floor(log2(abs(p)) * 16) + 4000, 8000), 1)) AS INT)")
 
 
-def side_by_side(rows: DataFrame, models: Mapping[str, str], slices: Sequence[str]) -> DataFrame:
+def side_by_side(rows: DataFrame, models: Mapping[str, str], slices: Sequence[str],
+                 decided: Mapping[str, Column] | None = None) -> DataFrame:
     """Rows for `tally` from rows that hold `label` and one prediction column for each of one or two models
-    (name -> column). With two, each is the other's partner in paired differences."""
+    (name -> column), and what each of them decided (name -> boolean; else above `DECIDED`). With two, each is the
+    other's partner in paired differences."""
     from pyspark.sql import functions as F
 
     columns = [F.col(column).cast("double") for column in models.values()]
-    sides = [F.struct(F.lit(name).alias("model"), own.alias("p"), other.alias("q"))
-             for name, own, other in zip(models, columns, reversed(columns), strict=True)]
+    known = decided or {}
+    yes = [known.get(name, value > DECIDED) for name, value in zip(models, columns, strict=True)]
+    sides = [F.struct(F.lit(name).alias("model"), own.alias("p"), other.alias("q"), mine.alias("d"), its.alias("e"))
+             for name, own, other, mine, its in zip(models, columns, reversed(columns), yes, reversed(yes),
+                                                    strict=True)]
     return rows.select(F.inline(F.array(*sides)), F.col("label").alias("y"), F.lit(True).alias("known"),
                        slices_of(slices).alias("slices"))
 
@@ -57,18 +65,19 @@ def slices_of(columns: Sequence[str]) -> Column:
 
 
 def tally(rows: DataFrame, *, task: str, paired: bool = False) -> list[Tally]:
-    """Tallies of rows with columns `model`, `y` (null: not to be judged), `p`, `known` (whether the outcome is known),
-    `slices` (see `slices_of`) and, when `paired`, `q` (the other model's prediction for the row).
+    """Tallies of rows with columns `model`, `y` (null: not to be judged), `p`, `d` (binary: whether it was decided as
+    class 1), `known` (whether the outcome is known), `slices` (see `slices_of`) and, when `paired`, `q` and `e` (the
+    other model's prediction and decision for the row).
 
     One action. Ordered by model, slice key and slice value; the tally over all rows (slice key None) comes first."""
     kinds = losses(task)
     measures = _measures(list(kinds.values()), paired=paired)
-    grouped = _binned(rows, task, measures).groupBy("model", "slice_key", "slice_value", "bin")
+    grouped = _binned(rows, task, measures).groupBy("model", "slice_key", "slice_value", "bin", "decided")
     return _tallies(grouped.agg(*_aggregates(list(measures))).toArrow(), kinds, list(measures), task, paired=paired)
 
 
 def _measures(expressions: list[str], *, paired: bool) -> dict[str, str]:
-    """Output name to SQL over y, p, q: the label, each loss once, and each paired difference."""
+    """Output name to SQL over y, p, d, q, e: the label, each loss once, and each paired difference."""
     found = {"y": "y"}
     for i, expression in enumerate(dict.fromkeys(expressions)):
         found[f"loss_{i}"] = expression
@@ -79,8 +88,8 @@ def _measures(expressions: list[str], *, paired: bool) -> dict[str, str]:
 
 
 def _for_other(expression: str) -> str:
-    """The loss of the other model: `p` read as `q`."""
-    return re.sub(r"\bp\b", "q", expression)
+    """The loss of the other model: `p` read as `q`, `d` as `e`."""
+    return re.sub(r"\bd\b", "e", re.sub(r"\bp\b", "q", expression))
 
 
 def _binned(rows: DataFrame, task: str, measures: Mapping[str, str]) -> DataFrame:
@@ -90,9 +99,10 @@ def _binned(rows: DataFrame, task: str, measures: Mapping[str, str]) -> DataFram
     judged = rows.withColumn("y", F.expr("IF(p IS NULL, NULL, y)"))
     place = F.expr(_BIN if task == "binary" else _OCTAVES)
     # Judged rows only carry a p, so that the mean prediction is over the rows that have a label.
+    decided = F.coalesce("d", F.lit(False)) if task == "binary" else F.lit(False)
+    columns = (F.expr(sql).alias(name) for name, sql in measures.items())
     wide = judged.select("model", "known", F.expr("IF(y IS NULL, NULL, p)").alias("p"), place.alias("place"),
-                         F.col("p").alias("score"), *(F.expr(sql).alias(name) for name, sql in measures.items()),
-                         "slices")
+                         decided.cast("int").alias("decided"), F.col("p").alias("score"), *columns, "slices")
     long = wide.select("*", F.inline("slices")).drop("slices")
     if task != "binary":
         return long.withColumnRenamed("place", "bin")
@@ -120,20 +130,19 @@ def _tallies(table: pa.Table, kinds: Mapping[str, str], measures: list[str], tas
     places = {expression: i for i, expression in enumerate(dict.fromkeys(kinds.values()))}
     result = []
     for (model, slice_key, value), found in sorted(groups.items()):
-        index = np.array(found)[np.argsort(data["bin"][found], kind="stable")]
+        index = np.array(found)[np.lexsort((data["decided"][found], data["bin"][found]))]
 
         def moments(name: str, index: Any = index) -> tuple[Any, Any]:
             return data[f"{name}_mean"][index], data[f"{name}_variance"][index]
 
-        half = SLICE_BINS // 2 if slice_key else _HALF
         result.append(Tally(
             model, slice_key or None, value if slice_key else None,
             int(data["total"][index].sum()), int(data["known"][index].sum()),
-            (data["bin"][index] >= half) & (task == "binary"), data["n"][index].astype(float), moments("y"),
+            data["decided"][index].astype(bool), data["n"][index].astype(float), moments("y"),
             data["predicted"][index],
             {metric: moments(f"loss_{places[sql]}") for metric, sql in kinds.items()},
             {metric: moments(f"paired_{places[sql]}") for metric, sql in kinds.items()} if paired else {},
-            data["scored"][index].astype(float), moments("score")))
+            data["scored"][index].astype(float), moments("score"), data["bin"][index]))
     return result
 
 

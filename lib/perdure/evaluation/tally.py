@@ -64,7 +64,9 @@ class Moments:
 
 @dataclass(frozen=True)
 class Tally:
-    """One model over one slice (`slice_key` None: all rows). Arrays hold one value a bin, in order of the prediction.
+    """One model over one slice (`slice_key` None: all rows). Arrays hold one value a bin, in order of the prediction;
+    `upper`: whether its rows were decided as class 1. Where a threshold lies within a bin, its rows of each decision
+    come one after the other; `places` are the bins' numbers (none: each entry is a bin of its own).
     `losses` and `paired` (this model's loss less the other's): (means, variances) a bin. `scored` and `scores` (means,
     variances of the prediction) are of all rows with a prediction, judged or not; the rest is of those judged."""
 
@@ -81,6 +83,7 @@ class Tally:
     paired: Mapping[str, tuple[Array, Array]]
     scored: Array = field(default_factory=lambda: np.zeros(0))
     scores: tuple[Array, Array] = field(default_factory=lambda: (np.zeros(0), np.zeros(0)))
+    places: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def n(self) -> int:
@@ -106,11 +109,18 @@ class Tally:
     def tied(self) -> float:
         """Half the share of (positive, negative) pairs that fall in one bin."""
         pairs = float(self.positives.sum() * self.negatives.sum())
-        return 0.5 * float((self.positives * self.negatives).sum()) / pairs if pairs else 0.0
+        ones, zeros = (self.by_bin(part) for part in (self.positives, self.negatives))
+        return 0.5 * float((ones * zeros).sum()) / pairs if pairs else 0.0
+
+    def by_bin(self, values: Array) -> Array:
+        """The sums over the entries of each bin."""
+        if not len(self.places):
+            return values
+        return np.bincount(np.unique(self.places, return_inverse=True)[1], values).astype(float)
 
     @property
     def confusion(self) -> tuple[float, float, float, float]:
-        """True positives, false positives, false negatives, true negatives at probability above 0.5."""
+        """True positives, false positives, false negatives, true negatives, as it was decided."""
         hit, false = float(self.positives[self.upper].sum()), float(self.negatives[self.upper].sum())
         return hit, false, float(self.positives.sum()) - hit, float(self.negatives.sum()) - false
 

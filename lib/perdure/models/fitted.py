@@ -12,6 +12,7 @@ from perdure.core.identifiers import quoted
 from perdure.core.space import Params
 
 from .compiled import Compiled
+from .decision import Decided
 from .prepare import Preparation
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ def assemble(preparation: Preparation, rows: DataFrame, encoding: str, model: Tr
     return PipelineModel(stages=[*preparation.stages(rows, encoding), model])
 
 
-def predict(model: Transformer | Compiled, rows: DataFrame, task: str) -> DataFrame:
+def predict(model: Transformer | Compiled | Decided, rows: DataFrame, task: str) -> DataFrame:
     """`rows` with `prediction` (double) and `probability` (double, of class 1; null for regression) added; the
     vectors on the way are dropped. Columns of these names that `rows` has already are replaced."""
     from pyspark.sql import functions as F
 
+    if isinstance(model, Decided):
+        return model.decide(predict(model.model, rows, task))
     if isinstance(model, Compiled):
         return model.predict(rows)
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     Worker = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-# A numeric column has this many quantile cells, of a slice's rows a quarter of them; one with fewer distinct values has a
-# cell for each.
+# A numeric column has this many quantile cells, of a slice's rows a quarter of them; one with fewer distinct values has
+# a cell for each.
 CELLS = 400
 NAMES = 100  # categories of the reference that are always counted by name
 SLICES = 200  # values of one slice column
@@ -82,9 +82,9 @@ def scan(
     df: DataFrame, zero: Profile, slices: Sequence[str] = (), jointly: Sequence[str] = ()
 ) -> dict[Slice, Profile]:
     """The profile of all rows, under `profile.ALL`, and of each value of each slice column, under (column,
-    value as text); rows whose slice is null are only in the whole. `zero` says what is profiled: a slice over a quarter of
-    its edges, and no slice with how columns go together; but those slice columns that are named `jointly` as the whole
-    is. One Spark action.
+    value as text); rows whose slice is null are only in the whole. `zero` says what is profiled: a slice over a quarter
+    of its edges, and no slice with how columns go together; but those slice columns that are named `jointly` as the
+    whole is. One Spark action.
 
     Raises UsageError for a slice column with more than `SLICES` values.
     """

@@ -20,8 +20,8 @@ _SMALL_GAP = 0.02  # of a probability: less isn't worth a warning
 @dataclass(frozen=True)
 class CardFacts:
     """What a card is made of. `model`: as `run.audit.model` gives it; `judged`: the evaluation's facts (empty before
-    it); `leans` and `mitigation`: the training's facts `explanation` and `mitigation`; `commands`: what for, and the
-    command line."""
+    it); `leans`, `mitigation` and `threshold`: the training's facts `explanation`, `mitigation` and `decision`;
+    `commands`: what for, and the command line."""
 
     pipeline: str
     target: str
@@ -39,6 +39,7 @@ class CardFacts:
     leans: Mapping[str, Any]
     commands: Sequence[tuple[str, str]] = ()
     mitigation: Mapping[str, Any] = field(default_factory=dict)
+    threshold: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from .champion import Champion
 from .context import Context
 from .engine import Inputs, Plan, command
 from .plans import plain
-from .serving import MLLIB, golden_rows, scorer
+from .serving import MLLIB, golden_rows, stored
 
 # So many times 300 rows are enough to tell rows a second from the start of a query, roughly.
 _COPIES = 20
@@ -62,7 +62,7 @@ def _run(context: Context, trained: RunRecord, tolerance: float) -> tuple[str, b
     golden = golden_rows(context, trained.facts)
     if golden is None:
         raise PerdureError("the version has no golden rows, since it was trained before there were any; train again")
-    model, form = scorer(context, trained.facts, anew=True)
+    model, form = stored(context, trained.facts, anew=True)
     began = time.monotonic()
     found = golden.check(model, context.spark, copies=_COPIES)
     seconds = time.monotonic() - began

@@ -28,7 +28,7 @@ def facts(context: Context, version: str) -> CardFacts:
         raise UsageError(f"the ledger knows no model version {version}; it knows: {versions or 'none yet'}")
     if judged is not None:
         known["evaluation"] = known["evaluation"] or audit.evaluation(judged)
-    p = context.pipeline
+    p, made = context.pipeline, trained.facts if trained else {}
     interval = trained.interval if trained else ""
     commands = [("train it again, and compare", f"{command(context, 'reproduce', None)} {version}"),
                 ("everything behind it", f"{command(context, 'audit', None)} --model {version}"),
@@ -38,8 +38,8 @@ def facts(context: Context, version: str) -> CardFacts:
         pipeline=p.pipeline, target=p.target, description=p.description, version=version,
         generated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"), task=p.model.task, metric=p.metric,
         label=_label(p), key=p.features.key, interval=interval, excluded=p.model.exclude, model=known,
-        judged=judged.facts if judged else {}, leans=(trained.facts.get("explanation") or {}) if trained else {},
-        commands=commands, mitigation=(trained.facts.get("mitigation") or {}) if trained else {},
+        judged=judged.facts if judged else {}, leans=made.get("explanation") or {}, commands=commands,
+        mitigation=made.get("mitigation") or {}, threshold=made.get("decision") or {},
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.core.record import JSON
 from perdure.models.compiled import Compiled, NotCompilable, compiled
+from perdure.models.decision import Decided, Decision
 from perdure.models.golden import Golden, answered, choose
 
 from .context import Context
@@ -40,6 +41,8 @@ def equip(trained: Any, context: Context, folder: Path) -> None:
         why = "" if found.equal else (f"the compiled form differs from MLlib on {found.different} golden rows of "
                                       f"{found.rows}, by up to {found.largest:.3g}")
         facts["form"] = COMPILED if found.equal else MLLIB
+    if trained.decision is not None:
+        facts["decision"] = trained.decision.to_dict()
     if why:
         facts["why"] = why
     (folder / GOLDEN).parent.mkdir()
@@ -49,9 +52,16 @@ def equip(trained: Any, context: Context, folder: Path) -> None:
         (folder / SQL).write_text(short.to_json(), encoding="utf-8")
 
 
-def scorer(context: Context, made: Mapping[str, JSON], *, anew: bool = False) -> tuple[Transformer | Compiled, str]:
-    """What scores for the version that a training made (its facts), and the name of that form. The compiled form is one
-    small file; MLlib's is loaded through MLflow, once a process unless `anew`."""
+def scorer(context: Context, made: Mapping[str, JSON]) -> tuple[Transformer | Compiled | Decided, str]:
+    """What scores for the version that a training made (its facts), decisions included; and the name of that form."""
+    model, form = stored(context, made)
+    decision = (made.get("serving") or {}).get("decision")
+    return (Decided(model, Decision(**decision)) if decision else model), form
+
+
+def stored(context: Context, made: Mapping[str, JSON], *, anew: bool = False) -> tuple[Transformer | Compiled, str]:
+    """The model as it is kept, which decides at 0.5, and the name of its form. The compiled form is one small file;
+    MLlib's is loaded through MLflow, once a process unless `anew`."""
     if (made.get("serving") or {}).get("form") == COMPILED:
         return Compiled.from_json(context.tracking.read(made["location"], SQL)), COMPILED
     return context.tracking.load(str(made["model_version"]), anew=anew), MLLIB

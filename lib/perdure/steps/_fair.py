@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import Pipeline
@@ -19,8 +19,9 @@ _SHOWN = ("log_loss", "area_under_roc", "accuracy", "precision", "recall", "brie
 
 
 def weights(rows: DataFrame, pipeline: Pipeline) -> dict[reweighing.Cell, float]:
-    """The weight of a training row by group and label; empty where the pipeline doesn't ask for it. One job. Raises
-    UsageError when the task isn't binary or the column isn't there, PerdureError when it has too many values."""
+    """The weight of a training row by group and label; empty where the pipeline doesn't ask for it. One job where
+    there are groups. Raises UsageError when the task isn't binary or the column isn't there, PerdureError when it has
+    too many values."""
     wanted = pipeline.model.fairness
     if wanted is None:
         return {}
@@ -33,17 +34,21 @@ def weights(rows: DataFrame, pipeline: Pipeline) -> dict[reweighing.Cell, float]
     if len(counts) > 2 * MOST:
         raise PerdureError(f"model.fairness.group must have at most {MOST} values; {wanted.group} has more. Put them "
                            "into fewer groups in the features' SQL")
+    if wanted.method != "reweighing":
+        return {}
     return reweighing.weights({(row[GROUP], float(row["label"])): int(row["count"]) for row in counts})
 
 
 def columns(pipeline: Pipeline, found: Mapping[reweighing.Cell, float]) -> list[Column]:
-    """A training row's group and weight, where there are weights."""
+    """A training row's group, where there are groups, and its weight, where there are weights."""
     from pyspark.sql import functions as F
 
     wanted = pipeline.model.fairness
-    if wanted is None or not found:
+    if wanted is None:
         return []
     group, weight = _group(wanted.group), F.lit(1.0)
+    if not found:
+        return [group.alias(GROUP)]
     for (value, label), number in sorted(found.items()):
         weight = F.when((group == value) & (F.col("label") == label), F.lit(number)).otherwise(weight)
     return [group.alias(GROUP), weight.alias(WEIGHT)]
@@ -55,21 +60,13 @@ def _group(column: str) -> Column:
     return F.coalesce(F.col(quoted(column)).cast("string"), F.lit(scan.NO_VALUE))
 
 
-def shown(judging: DataFrame, fits: Mapping[str, Callable[[DataFrame], DataFrame]], pipeline: Pipeline,
-          found: Mapping[reweighing.Cell, float]) -> dict[str, Any]:
-    """The fact `mitigation`: metrics and group fairness on the validation rows of the same model `before` (without the
-    weights) and `after` (with them), their difference as `cost`, and the weights.
+def shown(rows: DataFrame, pipeline: Pipeline, decided: Mapping[str, Column] | None = None) -> dict[str, Any]:
+    """The fact `mitigation`: metrics and group fairness `before` and `after`, and their difference as `cost`.
 
-    `judging`: label, group and what the models need; `fits`: "before" and "after", each rows to rows with MLlib's
-    `probability`. One Spark action."""
-
-    from perdure.models.fitted import class_one
-
-    rows = judging
-    for name, predict in fits.items():
-        kept = rows.columns
-        rows = predict(rows).select(*kept, class_one().alias(f"_{name}"))
-    tallies = scan.tally(scan.side_by_side(rows, {name: f"_{name}" for name in fits}, [GROUP]), task="binary")
+    `rows`: label, group, and the probabilities `_before` and `_after`, of rows that neither model was fitted on;
+    `decided`: what either decided, where that isn't above one half. One Spark action."""
+    tallies = scan.tally(scan.side_by_side(rows, {"before": "_before", "after": "_after"}, [GROUP], decided),
+                         task="binary")
     told: dict[str, Any] = {"group": pipeline.model.fairness.group if pipeline.model.fairness else ""}
     for tally in (each for each in tallies if each.slice_key is None):
         metrics = {name: each.value for name, each in measure.measure(tally, "binary").items() if name in _SHOWN}
@@ -79,6 +76,4 @@ def shown(judging: DataFrame, fits: Mapping[str, Callable[[DataFrame], DataFrame
             "groups": [{"value": each.value, "rows": each.rows, **each.rates} for each in groups]}
     told["cost"] = {name: told["after"]["metrics"][name] - value
                     for name, value in told["before"]["metrics"].items() if name in told["after"]["metrics"]}
-    told["weights"] = [{"group": group, "label": label, "weight": weight}
-                       for (group, label), weight in sorted(found.items())]
     return told

@@ -16,16 +16,17 @@ from perdure.models.fitted import predict
 
 if TYPE_CHECKING:
     from pyspark.ml import Transformer
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from perdure.models.compiled import Compiled
+    from perdure.models.decision import Decided
+
+    Model = Transformer | Compiled | Decided
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 
 
-def evaluate(rows: DataFrame, *, candidate: Transformer | Compiled,
-             champion: Transformer | Compiled | None,
-             pipeline: Pipeline) -> StepResult:
+def evaluate(rows: DataFrame, *, candidate: Model, champion: Model | None, pipeline: Pipeline) -> StepResult:
     """The model gate, and facts: `rows`, for each model the metrics with their 95 % intervals, `improvement` of the
     candidate over the champion, `slices`, `calibration` (binary), and `estimator`: what the candidate's expected
     performance will rest on (`evaluation.expected`).
@@ -34,8 +35,8 @@ def evaluate(rows: DataFrame, *, candidate: Transformer | Compiled,
     when there are no rows."""
     task = pipeline.model.task
     models = {CANDIDATE: candidate} | ({CHAMPION: champion} if champion is not None else {})
-    tallies = scan.tally(scan.side_by_side(_predicted(rows, models, task), {m: f"_{m}" for m in models},
-                                           _slices(pipeline)),
+    predicted, decided = _predicted(rows, models, task)
+    tallies = scan.tally(scan.side_by_side(predicted, {m: f"_{m}" for m in models}, _slices(pipeline), decided),
                          task=task, paired=champion is not None)
     whole = {tally.model: tally for tally in tallies if tally.slice_key is None}
     if not whole or not whole[CANDIDATE].n:
@@ -55,14 +56,17 @@ def evaluate(rows: DataFrame, *, candidate: Transformer | Compiled,
     return StepResult(facts=facts, gate=gate)
 
 
-def _predicted(rows: DataFrame, models: Mapping[str, Transformer | Compiled], task: str) -> DataFrame:
-    """`rows` with one column of predictions a model, `_<name>`: no join, the rows are read once."""
+def _predicted(rows: DataFrame, models: Mapping[str, Model], task: str) -> tuple[DataFrame, dict[str, Column]]:
+    """`rows` with one column of predictions a model, `_<name>`: no join, the rows are read once; and what each
+    decided."""
     from pyspark.sql import functions as F
 
     value = "probability" if task == "binary" else "prediction"
     for name, model in models.items():
-        rows = predict(model, rows, task).withColumn(f"_{name}", F.col(value)).drop("prediction", "probability")
-    return rows
+        yes = F.col("prediction") == 1
+        rows = predict(model, rows, task).withColumns({f"_{name}": F.col(value), f"_{name}_yes": yes})
+        rows = rows.drop("prediction", "probability")
+    return rows, {name: F.col(f"_{name}_yes") for name in models}
 
 
 def _lines(pipeline: Pipeline, whole: Mapping[str, Tally], measured: Mapping[str, Estimate]) -> list[GateLine]:

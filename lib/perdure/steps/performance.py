@@ -70,7 +70,8 @@ def _joined(predictions: DataFrame, labels: DataFrame, features: DataFrame | Non
 
     key = F.col(quoted(pipeline.features.key)).alias("key")
     value = "probability" if pipeline.model.task == "binary" else "prediction"
-    rows = predictions.select(key, F.col("model_version").alias("model"), F.col(value).alias("p")).join(
+    decided = (F.col("prediction") == 1).alias("d")
+    rows = predictions.select(key, F.col("model_version").alias("model"), F.col(value).alias("p"), decided).join(
         labels.select(key, F.col("label").alias("y"), F.lit(True).alias("known")), "key", "left")
     if features is None:
         rows = rows.withColumn("slices", scan.slices_of(()))

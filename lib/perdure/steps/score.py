@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
     from perdure.models.compiled import Compiled
+    from perdure.models.decision import Decided
 
 CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 
@@ -23,7 +24,7 @@ CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 class Scorer:
     """A model and its version. `share`: the per cent of the keys that a challenger serves; 0: it only looks on."""
 
-    model: Transformer | Compiled
+    model: Transformer | Compiled | Decided
     version: str
     share: int = 0
 

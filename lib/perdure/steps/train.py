@@ -23,9 +23,10 @@ from perdure.core.space import Params
 from perdure.evaluation import measure, scan
 from perdure.features.times import at, between, micros
 from perdure.models import fitted, prepare
+from perdure.models.decision import Decided, Decision
 from perdure.tuning import Effort, Trial, best, search
 
-from . import _fair
+from . import _decide, _fair
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
@@ -60,12 +61,14 @@ class TrainedModel:
     training: DataFrame
     holdout: DataFrame
     cut: datetime
+    decision: Decision | None = None
 
     @property
     def rows(self) -> DataFrame:
         """The training rows with `label`, `prediction` and `probability` (of class 1; null for regression): what the
         reference profile is made of. Lazy."""
-        return fitted.predict(self.model, self.training, self.task)
+        whole = Decided(self.model, self.decision) if self.decision else self.model
+        return fitted.predict(whole, self.training, self.task)
 
     def release(self) -> None:
         """Drops the cached training rows; they can still be read, anew."""
@@ -97,7 +100,7 @@ class _Prepared:
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
           ended: Sequence[Trial] = (), progress: Progress | None = None) -> StepResult:
     """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
-    columns, importance, size, trials; with `model.fairness` also mitigation.
+    columns, importance, size, trials; with `model.fairness` also mitigation, with `model.decision` decision.
 
     `features` and `labels`: those tables over [cut - window, cut) at least. `progress` is called with each Trial as it
     ends; `ended` are those that an earlier run of this training has ended, which are not run again. Raises PerdureError
@@ -115,8 +118,10 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         leans = fitted.importance(last, data.preparation.slots(encoding), _vectors(data.vectors, encoding))
         model = fitted.assemble(data.preparation, training, encoding, last)
         fair = {"mitigation": _mitigation(data, winner, pipeline)} if data.weights else {}
+        decision, changed = _decision(data, winner, pipeline)
+        fair |= changed
     value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.count,
-                         since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut), cut)
+                         since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut), cut, decision)
     return StepResult(facts={**_facts(value, winner, leans, fitted.sizes(last), cut), **fair}, value=value)
 
 
@@ -309,14 +314,36 @@ def _vectors(rows: DataFrame, encoding: str) -> DataFrame:
 
 def _mitigation(data: _Prepared, winner: Trial, pipeline: Pipeline) -> dict[str, Any]:
     """The winner without and with the weights, learnt and judged on the rows that the search learnt and judged on."""
+    rows = _judged(data, winner, pipeline, "_before", weighed=False)
+    fit = _half_taught(data, winner, pipeline, weighed=True)
+    kept = rows.columns
+    rows = fit.transform(rows).select(*kept, fitted.class_one().alias("_after"))
+    weights = [{"group": group, "label": label, "weight": weight}
+               for (group, label), weight in sorted(data.weights.items())]
+    return {**_fair.shown(rows, pipeline), "weights": weights}
+
+
+def _decision(data: _Prepared, winner: Trial, pipeline: Pipeline) -> tuple[Decision | None, dict[str, Any]]:
+    """The thresholds that the winner calls for, and what they change."""
+    if not _decide.asked(pipeline):
+        return None, {}
+    return _decide.learnt(_judged(data, winner, pipeline, "p", weighed=bool(data.weights)), pipeline)
+
+
+def _judged(data: _Prepared, winner: Trial, pipeline: Pipeline, name: str, *, weighed: bool) -> DataFrame:
+    """The rows that the search judged by, with the probability of the winner that the others taught under a name."""
+    encoding = fitted.family(winner.family, pipeline.model.task).encoding
+    judging = _vectors(data.search.where("judging"), encoding)
+    scored: DataFrame = _half_taught(data, winner, pipeline, weighed=weighed).transform(judging)
+    return scored.select(*judging.columns, fitted.class_one().alias(name))
+
+
+def _half_taught(data: _Prepared, winner: Trial, pipeline: Pipeline, *, weighed: bool) -> Any:
+    """The winner, fitted on the rows that the search learnt from."""
     from pyspark.sql import functions as F
 
     learning = data.search.where(~F.col("judging"))
-    encoding = fitted.family(winner.family, pipeline.model.task).encoding
-    judging = _vectors(data.search.where("judging"), encoding)
-    fits = {name: _fit(data, winner.family, winner.params, pipeline, rows).transform
-            for name, rows in (("before", learning.drop(_fair.WEIGHT)), ("after", learning))}
-    return _fair.shown(judging, fits, pipeline, data.weights)
+    return _fit(data, winner.family, winner.params, pipeline, learning if weighed else learning.drop(_fair.WEIGHT))
 
 
 def _measured(scored: DataFrame, task: str) -> dict[str, float]:

@@ -1,14 +1,12 @@
-"""The share of rows whose class is right, at probability above 0.5."""
+"""The share of rows whose class is right, as it was decided."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from perdure.evaluation.tally import Array, Estimate, Tally
+from perdure.evaluation.tally import Estimate, Tally, proportion
 
 tasks = ("binary",)
 direction = "higher"
-loss = "IF((p > 0.5D) = (y = 1), 1D, 0D)"
+loss = "IF(d = (y = 1), 1D, 0D)"
 
 
 def measure(tally: Tally) -> Estimate | None:
@@ -16,6 +14,7 @@ def measure(tally: Tally) -> Estimate | None:
     return tally.loss("accuracy").estimate()
 
 
-def loss_of(y: float, p: Array) -> Array:
-    """`loss` without Spark."""
-    return np.asarray((p > 0.5) == (y == 1), dtype=float)
+def expected(tally: Tally) -> Estimate | None:
+    """For chances instead of labels (`evaluation.expected`)."""
+    hit, false, missed, rest = tally.confusion
+    return proportion(hit + rest, hit + false + missed + rest)

@@ -1,4 +1,4 @@
-"""The harmonic mean of precision and recall at probability above 0.5."""
+"""The harmonic mean of precision and recall, as it was decided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of the rows predicted 1 (probability above 0.5), the share that are."""
+"""Of the rows predicted 1, the share that are."""
 
 from __future__ import annotations
 

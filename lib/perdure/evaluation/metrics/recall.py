@@ -1,4 +1,4 @@
-"""Of the rows that are 1, the share predicted 1 (probability above 0.5)."""
+"""Of the rows that are 1, the share predicted 1."""
 
 from __future__ import annotations
 

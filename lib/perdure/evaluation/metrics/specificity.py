@@ -1,4 +1,4 @@
-"""Of the rows that are 0, the share predicted 0 (probability not above 0.5)."""
+"""Of the rows that are 0, the share predicted 0."""
 
 from __future__ import annotations
 
