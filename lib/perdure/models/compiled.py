@@ -22,7 +22,7 @@ from .trees import nodes
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 _BITS = 64
 _TREES = {"GBTClassificationModel", "GBTRegressionModel", "RandomForestClassificationModel",
@@ -62,11 +62,13 @@ class Compiled:
         plain = rows.drop("prediction", "probability", "rawPrediction", "features")
         kept = [F.col(quoted(name)) for name in plain.columns]
         prepared = SQLTransformer(statement=self.statement).transform(plain)
-        placed = prepared.select("*", *(_place(category).alias(f"_place_{i}")
+        placed = prepared.select("*", *(F.expr(_place(category)).alias(f"_place_{i}")
                                         for i, category in enumerate(self.categories)))
         bits = [F.expr(f"shiftleft(1L, _place_{i})").alias(f"_bit_{i}")
                 for i, category in enumerate(self.categories) if len(category.values) < _BITS]
-        answered = placed.select("*", *bits).select(*kept, F.expr(_apart(self.value)).alias("_raw_answer"))
+        zero = _interpreted_zero(plain.columns[0])
+        ready = placed.select("*", *bits, F.expr(zero).alias("_zero"))
+        answered = ready.select(*kept, F.expr(f"{self.value} + _zero + {zero}").alias("_raw_answer"))
         prediction, probability = _answers(self.kind, self.trees)
         return answered.select(*kept, F.expr(prediction).alias("prediction"),
                                F.expr(probability).alias("probability"))
@@ -114,19 +116,27 @@ def _prepared(stages: Sequence[Any]) -> tuple[str, tuple[Category, ...], list[st
     return stages[0].getStatement(), categories, list(stages[-1].getInputCols())
 
 
-def _place(category: Category) -> Column:
-    """The place of a value among the categories: they are ordered by frequency, so most searches end at once."""
-    from pyspark.sql import functions as F
+def _place(category: Category) -> str:
+    """SQL of a value's place among the categories, found by halves: a few comparisons, however many there are."""
+    order = sorted(range(len(category.values)), key=lambda place: category.values[place].encode())
+    column, none = quoted(category.column), len(order)
 
-    found = F.array_position(F.array(*(F.lit(value) for value in category.values)), F.col(category.column))
-    return F.when(found == 0, F.lit(len(category.values))).otherwise(found - 1).cast("int")
+    def within(low: int, high: int) -> str:
+        middle = (low + high) // 2
+        text = f"CAST(X'{category.values[order[middle]].encode().hex()}' AS STRING)"  # whatever the parser escapes
+        if high - low == 1:
+            return f"IF({column} = {text}, {order[low]}, {none})"
+        return f"IF({column} < {text}, {within(low, middle)}, {within(middle, high)})"
+
+    return within(0, none) if order else "0"
 
 
-def _apart(value: str) -> str:
-    """The same value, kept out of Spark's whole-stage code. There it would be one method, larger than Java compiles
-    (8,000 bytes of code), and so interpreted: three times the cost. A step with a lambda in it is generated on its own,
-    in methods of a good size. It is a property of the query, so it needs no setting of the session."""
-    return f"transform(array({value}), x -> x)[0]"
+def _interpreted_zero(column: str) -> str:
+    """0, in a way that Spark has no code for. A projection that holds it stays out of whole-stage code, where all its
+    expressions would be one method, larger than Java compiles (8,000 bytes), and so interpreted: three times the cost.
+    By itself a projection is generated in methods of a good size. It is a property of the query, so it needs no setting
+    of the session; and what stands beside it, rather than within the lambda's array, is generated code."""
+    return f"transform(array({quoted(column)}), x -> 0D)[0]"
 
 
 def _answers(kind: str, trees: int) -> tuple[str, str]:
