@@ -91,6 +91,7 @@ def test_all_problems_at_once_with_line_and_nearest_name(tmp_path: Path) -> None
         ("[logistic_regression]", "[logistic]", "shop.yml:18: unknown model family 'logistic'"),
         ("expectations: orders.json", "expectations: order.json", "shop.yml:15: file not found"),
         ("sql: features.sql", "sql: feature.sql", "shop.yml:16: file not found: feature.sql"),
+        ("task: binary", "task: regression, decision: {}", "shop.yml:18: model.decision is for a binary"),
         ("window: 30 days", "window: thirty days", "shop.yml:19: 'train.window': expected a duration"),
         ("{age: 30 days}", "{aged: 30 days}", "expected a condition: one of drift, realised"),
         ("above: 0.2", "above: high", "shop.yml:20: 'retrain.when.any.1.above': "),

@@ -62,14 +62,17 @@ def test_other_sql_errors(spark: SparkSession, make: Make) -> None:
 def test_names_in_the_pipeline_file(spark: SparkSession, make: Make) -> None:
     found = problems(spark, make(
         GOOD, monitor={"slices": ["prices"]},
-        model={"task": "binary", "families": ["gbt"], "exclude": ["shop"]},
+        model={"task": "binary", "families": ["gbt"], "exclude": ["shop"], "fairness": {"group": "sex"}},
+        gate={"slices": [{"slice": "town", "metric": "log_loss", "bound": 1}]},
         features={"sql": "features.sql", "key": "ids", "event_time": "price"}))
     assert found[0].startswith("features.key: the features' SQL gives no column 'ids'")
     assert found[1].startswith("monitor.slices: the features' SQL gives no column 'prices' (did you mean 'price'?)")
     assert found[2].startswith("model.exclude: the features' SQL gives no column 'shop'")
-    assert found[3] == "features.event_time: expected a timestamp, 'price' is double"
-    assert found[4].startswith("label: no column 'ids' (did you mean 'id'?)")
-    assert len(found) == 5
+    assert found[3].startswith("model.fairness.group: the features' SQL gives no column 'sex'")
+    assert found[4].startswith("gate.slices: the features' SQL gives no column 'town'")
+    assert found[5] == "features.event_time: expected a timestamp, 'price' is double"
+    assert found[6].startswith("label: no column 'ids' (did you mean 'id'?)")
+    assert len(found) == 7
 
 
 def test_columns_given_twice_or_with_a_kept_name(spark: SparkSession, make: Make) -> None:

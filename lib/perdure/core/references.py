@@ -192,6 +192,7 @@ def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
     for index, family in enumerate(pipeline.model.families):
         if family not in families:
             yield ("model", "families", index), f"unknown model family '{family}'{_nearest(family, families)}"
+    yield from _binary_problems(pipeline)
     statistics = registry.names("perdure.drift")
     for where, condition in parts(pipeline.retrain.when):
         name = getattr(condition, "drift", None)
@@ -207,6 +208,14 @@ def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
             yield where, f"unknown metric '{name}'{_nearest(name, metrics)}"
     if pipeline.train.holdout.approximate >= pipeline.train.window.approximate:
         yield ("train", "holdout"), f"the holdout ({pipeline.train.holdout}) must be shorter than the window"
+
+
+def _binary_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    asked = {("model", "decision"): pipeline.model.decision, ("model", "fairness"): pipeline.model.fairness,
+             ("gate", "fairness"): pipeline.gate.fairness}
+    for where, wanted in asked.items():
+        if wanted and pipeline.model.task != "binary":
+            yield where, f"{'.'.join(where)} is for a binary task; this one is {pipeline.model.task}"
 
 
 def _metric_names(pipeline: Pipeline) -> Iterator[tuple[tuple[Any, ...], str]]:

@@ -119,6 +119,9 @@ def _name_problems(schema: StructType, pipeline: Pipeline) -> list[str]:
     wanted = [("features.key", features.key), ("features.event_time", features.event_time)]
     wanted += [("monitor.slices", name) for name in pipeline.monitor.slices]
     wanted += [("model.exclude", name) for name in pipeline.model.exclude]
+    wanted += [("model.fairness.group", each.group) for each in (pipeline.model.fairness,) if each]
+    wanted += [("gate.slices", rule.slice) for rule in pipeline.gate.slices]
+    wanted += [("gate.fairness", rule.slice) for rule in pipeline.gate.fairness]
     problems = [f"{where}: the features' SQL gives no column '{name}'{did_you_mean(name, names)}; "
                 f"it gives: {', '.join(names)}" for where, name in wanted if name not in names]
     twice = sorted({name for name in names if names.count(name) > 1})
