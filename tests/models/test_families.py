@@ -20,7 +20,8 @@ def test_law(spark: SparkSession, name: str, law: Law) -> None:
 
 
 def test_the_families_are_those_of_the_folder() -> None:
-    assert registry.names("perdure.models") == ["gbt", "linear_regression", "logistic_regression", "random_forest"]
+    assert registry.names("perdure.models") == [
+        "gbt", "linear_regression", "logistic_regression", "random_forest", "xgboost"]
 
 
 def test_a_family_must_know_the_task() -> None:

@@ -78,11 +78,12 @@ def class_one() -> Column:
 def importance(model: Any, slots: list[str], vectors: DataFrame) -> dict[str, float]:
     """How much the model leans on each raw column, as shares that sum to 1, largest first (ties by name).
 
-    Trees: MLlib's `featureImportances` (impurity decrease). Linear models: |coefficient| times the standard deviation
-    of its input over `vectors` (column `features`; one job). Places that come from one raw column are added.
+    Trees: MLlib's `featureImportances` (impurity decrease), XGBoost's total gain. Linear models: |coefficient| times
+    the standard deviation of its input over `vectors` (column `features`; one job). Places that come from one raw
+    column are added.
     An empty result when the model offers neither.
     """
-    weights = _weights(model, vectors)
+    weights = _weights(model, vectors, len(slots))
     totals: dict[str, float] = dict.fromkeys(slots, 0.0)
     for name, weight in zip(slots, weights, strict=bool(weights)):
         totals[name] += float(weight)
@@ -92,9 +93,12 @@ def importance(model: Any, slots: list[str], vectors: DataFrame) -> dict[str, fl
     return {name: value / whole for name, value in sorted(totals.items(), key=lambda item: (-item[1], item[0]))}
 
 
-def _weights(model: Any, vectors: DataFrame) -> list[float]:
+def _weights(model: Any, vectors: DataFrame, slots: int) -> list[float]:
     if hasattr(model, "featureImportances"):
         return list(model.featureImportances.toArray())
+    if hasattr(model, "get_feature_importances"):  # XGBoost's, by place; inputs that no tree splits on are left out
+        gains = model.get_feature_importances("total_gain")
+        return [gains.get(f"f{place}", 0.0) for place in range(slots)]
     if not hasattr(model, "coefficients"):
         return []
     from pyspark.ml.stat import Summarizer

@@ -304,7 +304,7 @@ class FusedEngine(SparkDFExecutionEngine):
         quantiles = [0.5, 0.5 + 1e-9] if median else [float(q) for q in metric.metric_value_kwargs["quantiles"]]
         value = F.col(quoted(column)).cast("double")
         kept = both(self.domain(metric.metric_domain_kwargs), ~F.isnan(value))
-        scan.values[name] = F.percentile_approx(F.when(_given(kept), value), quantiles, int(1 / error))
+        scan.sketches[name] = F.percentile_approx(F.when(_given(kept), value), quantiles, int(1 / error))
         return _mean if median else lambda found: found or []
 
     def _distinct_check(self, metric: MetricConfiguration, known: Values) -> KeyCheck:

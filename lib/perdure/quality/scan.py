@@ -1,4 +1,5 @@
-"""Many aggregates and key checks over one batch, in one aggregate query and one group-by. Knows Spark, not suites."""
+"""Many aggregates and key checks over one batch, in one aggregate query (percentiles in a second) and one group-by.
+Knows Spark, not suites."""
 
 from __future__ import annotations
 
@@ -56,19 +57,24 @@ class Found:
 
 @dataclass
 class Scan:
-    """Collects aggregates (`values`), key checks (`keys`) and helper columns for them, then answers all in `run`."""
+    """Collects aggregates (`values`), key checks (`keys`) and helper columns for them, then answers all in `run`.
+
+    `sketches` are aggregates, too, of those that Spark has no code for (percentiles): one of them in a query keeps all
+    its other aggregates from being compiled, so they have a query of their own, which reads few columns."""
 
     frame: DataFrame
     helpers: dict[str, Column] = field(default_factory=dict)
     values: dict[str, Column] = field(default_factory=dict)
+    sketches: dict[str, Column] = field(default_factory=dict)
     keys: dict[str, KeyCheck] = field(default_factory=dict)
 
     def run(self) -> Found:
-        """Two queries at most. A broken aggregate or check is found by halving, so it costs no other its answer."""
+        """Three queries at most. A broken aggregate or check is found by halving, so it costs no other its answer."""
         frame = self.frame.withColumns(self.helpers) if self.helpers else self.frame
         values, errors = _aggregate(frame, self.values)
+        quantiles, sketch_errors = _aggregate(frame, self.sketches)
         keys, key_errors = _count_keys(frame, self.keys)
-        return Found(values, keys, errors | key_errors)
+        return Found(values | quantiles, keys, errors | sketch_errors | key_errors)
 
 
 def both(*conditions: Column | None) -> Column | None:

@@ -1,0 +1,39 @@
+"""Gradient-boosted trees by XGBoost on Spark (extra `xgboost`). One training task, so that a training repeats to the
+last bit; it holds the training rows, so they must fit one executor."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Literal
+
+from perdure.core.errors import UsageError
+from perdure.core.space import Integer, LogUniform, Params, Space, Uniform
+
+if TYPE_CHECKING:
+    from pyspark.ml import Estimator
+
+tasks = ("binary", "regression")
+encoding: Literal["onehot", "index"] = "onehot"
+packages = ("xgboost",)
+space: Space = {
+    "n_estimators": Integer(50, 200, 25),
+    "max_depth": Integer(3, 8),
+    "learning_rate": LogUniform(0.03, 0.3),
+    "min_child_weight": Integer(1, 16, 3),
+    "subsample": Uniform(0.6, 1.0),
+}
+
+
+def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
+    """An unfitted `SparkXGBClassifier` (binary) or `SparkXGBRegressor`, by histograms. Raises UsageError where XGBoost
+    isn't installed."""
+    try:
+        from xgboost.spark import SparkXGBClassifier, SparkXGBRegressor
+    except ImportError as error:
+        raise UsageError(f"the model family 'xgboost' needs its package ({error}): pip install 'perdure[xgboost]', "
+                         "where the driver and the executors run") from error
+    logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)  # its tasks log as loud as the driver
+    kind = SparkXGBClassifier if task == "binary" else SparkXGBRegressor
+    chosen: dict[str, Any] = dict(params)
+    return kind(features_col="features", label_col="label", num_workers=1, tree_method="hist", random_state=seed,
+                verbose=False, **chosen)
