@@ -1,4 +1,4 @@
-"""A day costs the same whether few are stored or a thousand (PERDURE_DAYS=1000; by default 150, in less time)."""
+"""A day costs the same whether few are stored or a thousand (PERDURE_DAYS=1000; by default 60, in less time)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from perdure.run.progress import Progress
 from perdure.testing.spark import count_jobs
 
 pytestmark = pytest.mark.long
-DAY, DAYS = "2016-06-19", int(os.environ.get("PERDURE_DAYS", "150"))
+DAY, DAYS = "2016-06-19", int(os.environ.get("PERDURE_DAYS", "60"))
 STORED = ("profiles", "profile_metrics", "drift_metrics")
 
 
