@@ -125,7 +125,7 @@ class Life:
         return trained
 
     def model(self, version: str) -> Any:
-        """The Spark model of a registered version."""
+        """The Spark model of a registered version. Its classes are those at one half, whatever the version goes by."""
         return self._context.tracking.load(version)
 
     def report(self) -> str:

@@ -367,7 +367,10 @@ def flights_year() -> ReportData:
         together=tuple(
             Together(month, 1.41 + 0.02 * (n % 3) + 0.1 * (n == 7), 1.38, 1.47, n == 7, (("temp", 0.4), ("dewp", 0.2)))
             for n, month in enumerate(MONTHS[4:])
-        ),
+        ) + tuple(
+            Together(month, 0.55 + 0.03 * n, 0.5, 0.7, n > 5, (("dew_spread", 0.31), ("hour", 0.2)), "domain")
+            for n, month in enumerate(MONTHS[4:])
+        ) + (Together("2013-12", 0.87, 0.9, 1.0, True, (("temp", 0.12),), "attributions"),),
         distributions=_distributions(),
         importance=tuple(Importance(column, weight) for column, (_, weight) in COLUMNS.items()),
         trials=trials,

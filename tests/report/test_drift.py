@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import math
 
-from perdure.report.data import Distribution, Drift, Importance, PipelineFacts, ReportData
+from perdure.report.data import Distribution, Drift, Importance, PipelineFacts, ReportData, Together
 from perdure.report.drift import distributions, heat
 from perdure.report.timeline import Timeline
+from perdure.report.together import together
 
 
 def drifted(interval: str, column: str, value: float | None) -> Drift:
@@ -68,3 +69,17 @@ def test_histograms_and_categories_become_shares() -> None:
         ("lowest to 0", 0.25, 0.0), ("0 to 10", 0.5, 0.0), ("10 to highest", 0.25, 0.0)]  # fmt: skip
     assert category.bins[-1].label == "3 others"
     assert abs(sum(item.then for item in category.bins) - 1) < 1e-12
+
+
+def test_what_all_columns_say_at_once() -> None:
+    months = [f"2013-{month:02d}" for month in range(1, 5)]
+    numbers = {"domain": (0.51, 0.9, 0.6, 0.7), "attributions": (0.99, 0.95, 0.85, 0.97)}
+    items = [Together(month, value, 0.5, 0.95, value > 0.8, kind=kind)  # type: ignore[arg-type]
+             for kind, values in numbers.items() for month, value in zip(months, values, strict=True)]
+    data = data_of(*(drifted(month, "a", 0.1) for month in months), together=tuple(items))
+    domain, leans = together(data, Timeline(months, limit=2))
+    assert (domain.words.number, leans.words.number) == ("Area under ROC", "Likeness")
+    assert [item.value for item in domain.points if item] == [0.9, 0.7], "the worst of a period is the greatest"
+    assert [item.value for item in leans.points if item] == [0.95, 0.85], "or the least"
+    assert (domain.drifted, domain.latest.interval) == (1, "2013-04")
+    assert together(data_of(), Timeline(months)) == ()

@@ -153,7 +153,7 @@ def test_every_anchor_and_term_has_its_place(page: str) -> None:
 
 def test_charts_have_words_for_those_who_cannot_see_them(page: str) -> None:
     charts = [attributes for _, attributes in Page(page).elements if "chart" in (attributes.get("class") or "").split()]
-    assert len(charts) == 2 * 4 + 5
+    assert len(charts) == 2 * 6 + 5
     assert all(chart["role"] == "img" and len(chart["aria-label"] or "") > 20 for chart in charts)
     assert len(re.findall(r"<svg ", page)) == len(re.findall(r"<svg [^>]*aria-hidden", page)) + len(charts)
 

@@ -140,8 +140,8 @@ def _performance(metric: MetricView, periods: Sequence[Period], ticks: int) -> S
 
 
 def together(view: TogetherView) -> Chart:
-    """The reconstruction error over what the training lets expect; what lies outside is red."""
-    rows = [{"x": n, "y": item.error, "low": item.low, "high": item.high, "drifted": item.drifted}
+    """The number over what the training lets expect; what lies outside is red."""
+    rows = [{"x": n, "y": item.value, "low": item.low, "high": item.high, "drifted": item.drifted}
             for n, item in enumerate(view.points) if item is not None]
     ranged = [row for row in rows if row["low"] is not None and row["high"] is not None]
     y = {"field": "y", "type": "quantitative", "scale": {"zero": False, "nice": True},

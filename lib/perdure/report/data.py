@@ -140,15 +140,18 @@ class Told:
 
 @dataclass(frozen=True)
 class Together:
-    """How badly the training's principal components rebuild an interval's features, between what bounds that lies
-    while they go together as before (None: not known), and each column's share of it, the greatest first."""
+    """A number about all features at once: how badly the training's principal components rebuild an interval's rows
+    (`reconstruction`), how well a classifier tells them from the training's (`domain`), or how alike the order is in
+    which the model leans on them (`attributions`). Between what bounds it lies while nothing changes (None: not known);
+    and each column's share of it, the greatest first."""
 
     interval: str
-    error: float
+    value: float
     low: float | None = None
     high: float | None = None
     drifted: bool = False
     columns: tuple[tuple[str, float], ...] = ()
+    kind: Literal["reconstruction", "domain", "attributions"] = "reconstruction"
 
 
 @dataclass(frozen=True)

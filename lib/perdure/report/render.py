@@ -66,7 +66,7 @@ def _drawn(view: View) -> dict[str, object]:
         "families": families,
         "shown": [(metric, _safe(charts.performance(metric, view.periods))) for metric in shown],
         "distributions": [(item, Markup(charts.distribution(item))) for item in view.distributions],
-        "together": _safe(charts.together(view.together)) if view.together else None,
+        "together": [(watched, _safe(charts.together(watched))) for watched in view.together],
         "trials": _safe(charts.trials(view.trainings, families)) if tried else None,
     }
 

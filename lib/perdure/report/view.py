@@ -43,7 +43,7 @@ class View:
     slices: performance.SlicesView | None
     drift: DriftView | None
     told: tuple[Told, ...]
-    together: TogetherView | None
+    together: tuple[TogetherView, ...]
     distributions: tuple[DistributionView, ...]
     trainings: tuple[training.TrainingView, ...]
     trainings_omitted: int

@@ -14,6 +14,7 @@ from perdure.core.conditions import Realised, parts
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import RunRecord
+from perdure.drift.attributions import LOW
 from perdure.report import data as r
 
 from . import summary
@@ -221,11 +222,19 @@ def _told(records: list[RunRecord]) -> Iterator[r.Told]:
 
 
 def _together(records: list[RunRecord]) -> Iterator[r.Together]:
-    newest = {record.interval: record.facts.get("multivariate") for record in records if record.step == "monitor"}
-    for interval, found in newest.items():
-        if found:
-            named = {name: found[name] for name in ("error", "low", "high", "drifted")}
-            yield r.Together(interval, columns=tuple(found["columns"].items()), **named)
+    newest = {record.interval: record.facts for record in records if record.step == "monitor"}
+    for interval, facts in newest.items():
+        if found := facts.get("multivariate"):
+            columns = tuple(found["columns"].items())
+            yield r.Together(interval, found["error"], found["low"], found["high"], found["drifted"], columns)
+        found = facts.get("domain") or {}
+        if "area" in found:
+            columns = tuple(found["columns"].items())
+            yield r.Together(interval, found["area"], 0.5, found["high"], found["drifted"], columns, "domain")
+        found = facts.get("attributions") or {}
+        if found.get("gain") is not None:
+            columns = tuple((name, abs(now - then)) for name, (then, now) in found["columns"].items())
+            yield r.Together(interval, found["gain"], LOW, 1.0, found["drifted"], columns, "attributions")
 
 
 def _unusual(records: list[RunRecord]) -> Iterator[r.Unusual]:
