@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perdure.core import registry
 from perdure.models import fitted, prepare
 from perdure.models.compiled import Compiled, NotCompilable, compiled
 from perdure.models.golden import agreement
@@ -16,8 +15,7 @@ from perdure.testing import families
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CASES = [(name, task) for name in registry.names("perdure.models")
-         for task in registry.load("perdure.models", name).tasks]
+CASES = families.of_mllib()
 ODD = """SELECT * FROM VALUES (1001L, NULL, NULL, NULL, NULL), (1002L, double('NaN'), double('NaN'), true, ''),
     (1003L, double('infinity'), -double('infinity'), false, 'never seen'), (1004L, 1e300D, 0D, true, 'p1'),
     (1005L, -0D, 1e-320D, false, 'it''s a "\\\\ {0}') AS odd (id, number, holes, flag, place)"""

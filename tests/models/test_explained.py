@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from perdure.core import registry
 from perdure.models import fitted, importance
 from perdure.models.explained import NotExplainable, against, explainer, reasons
 from perdure.testing import families
@@ -17,8 +16,7 @@ from perdure.testing.spark import count_jobs
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CASES = [(name, task) for name in registry.names("perdure.models")
-         for task in registry.load("perdure.models", name).tasks]
+CASES = families.of_mllib()
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perdure.core import registry
 from perdure.models.compiled import compiled
 from perdure.models.golden import ROWS, Golden, answered, choose, odd
 from perdure.models.prepare import usable
@@ -18,8 +17,7 @@ from perdure.testing.spark import count_jobs
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-CASES = [(name, task) for name in registry.names("perdure.models")
-         for task in registry.load("perdure.models", name).tasks]
+CASES = families.of_mllib()
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)

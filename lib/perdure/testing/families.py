@@ -27,6 +27,12 @@ TASKS = ("binary", "regression")
 COLUMNS = ("number", "holes", "flag", "place")
 
 
+def of_mllib() -> list[tuple[str, str]]:
+    """Family and task, of those families whose models have a compiled form and explanations: they need no package."""
+    names = (name for name in registry.names("perdure.models") if not hasattr(_family(name), "packages"))
+    return [(name, task) for name in names for task in _family(name).tasks]
+
+
 def learnable(spark: SparkSession, task: str, rows: int = 400) -> DataFrame:
     """Rows whose `label` depends on a number, a flag and a category; with nulls, not-a-number and a rare category."""
     from pyspark.sql import functions as F
