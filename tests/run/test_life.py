@@ -90,9 +90,9 @@ def test_reproduce_predicts_the_same(lived: Path) -> None:
 
 @pytest.mark.cluster
 def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Callable[[], Path], tmp_path: Path) -> None:
-    """PERDURE_KILL_SHARE=1 kills at every boundary there is (a quarter of an hour); by default at one in sixteen."""
+    """PERDURE_KILL_SHARE=1 kills at every boundary there is (a quarter of an hour); by default at one in thirty-two."""
     file, used = fresh(), tmp_path / "kills"
-    share = os.environ.get("PERDURE_KILL_SHARE", "16")
+    share = os.environ.get("PERDURE_KILL_SHARE", "32")
     given = environment(PERDURE_KILLS=str(used), PERDURE_KILL_SHARE=share)
     command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file)]
     kills, killed = 0, True

@@ -139,7 +139,7 @@ def test_a_compiled_form_that_differs_is_not_used(
     model, rows = families.fit(spark, "gbt", "binary")
     model.write().save(str(tmp_path / "sparkml"))
     columns = {name: kind for name, kind in rows.dtypes if name in families.COLUMNS}
-    trained = SimpleNamespace(model=model, holdout=rows, columns=columns)
+    trained = SimpleNamespace(model=model, holdout=rows, columns=columns, decision=None)
     sections = SimpleNamespace(features=SimpleNamespace(key="id"), model=SimpleNamespace(task="binary"))
     context: Any = SimpleNamespace(pipeline=sections, spark=spark)
     right = serving.compiled
