@@ -29,7 +29,8 @@ def test_killed_at_each_write(spark: SparkSession, tmp_path: Path) -> None:
     prepare(context, first).ingest(second)
     context.ledger.close()
     used = tmp_path / "kills"
-    given = environment(PERDURE_KILLS=str(used), PERDURE_KILL_JOB="validate", PERDURE_KILL_WHEN=os.environ.get("PERDURE_KILL_WHEN", "after"))
+    when = os.environ.get("PERDURE_KILL_WHEN", "after")
+    given = environment(PERDURE_KILLS=str(used), PERDURE_KILL_JOB="validate", PERDURE_KILL_WHEN=when)
     command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(folder / "shop.yml"),
                "--interval", second.label]  # fmt: skip
     killed = True
