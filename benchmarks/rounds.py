@@ -39,10 +39,12 @@ def flights_frame() -> pd.DataFrame:
 
 def family(root: int) -> list[Path]:
     """The `/proc` folders of a process and of all that descend from it."""
-    try:
-        children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
-    except OSError:
-        return []
+    children: list[str] = []
+    for thread in Path(f"/proc/{root}/task").glob("*"):  # a child is listed with the thread that started it
+        try:
+            children += thread.joinpath("children").read_text().split()
+        except OSError:
+            continue  # ended meanwhile
     return [Path(f"/proc/{root}"), *(each for child in children for each in family(int(child)))]
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Worker = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 _TASKS = 256
-_ROWS = 1 << 20  # read and counted at a time, at most
+_ROWS = 1 << 19  # read and counted at a time, at most
 _COLUMNS = 100  # read side by side, at most: a page of each is in memory, and a row group of a wide table is a page
 _FOREIGN = {"deletionVectors", "columnMapping"}  # table features whose files alone don't tell the rows
 _ALIKE = ("boolean", "string", "tinyint", "smallint", "int", "bigint", "float", "double")
@@ -162,7 +162,7 @@ def _parts(empty: Profile) -> Iterator[Profile]:
 def _read(
     source: pq.ParquetFile, empty: Profile, slices: tuple[str, ...], within: Within | None
 ) -> dict[Slice, Profile]:
-    """A file's profiles, read in parts of about a million rows."""
+    """A file's profiles, read in parts of about half a million rows."""
     found: dict[Slice, Profile] = {}
     wanted = {*empty.columns, *slices, *([within.column] if within else ())}
     present = [name for name in source.schema_arrow.names if name in wanted]
