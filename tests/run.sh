@@ -36,9 +36,9 @@ check mypy "$python" -m mypy "${typed[@]}"
 check imports "$home/venv/bin/lint-imports" --no-logo
 apart='postgres and not airflow and not kafka and not places and not slow'  # run by hand: servers' programs, many minutes
 # One Spark session a process: two halves of the tests wait for each other's queries less than one after the other.
-check 'fast tests' "$python" -m pytest -m "not cluster and not long and not $apart" -n 2 --dist loadfile
+check 'fast tests' "$python" -m pytest -m "not cluster and not long and not $apart" -n 2 --dist loadfile --durations 10
 # These start clusters and set-ups of their own, so they have the machine to themselves.
-check 'cluster tests' "$python" -m pytest -m "cluster and not long and not $apart"
-check 'long tests' "$python" -m pytest -m "long and not $apart" -n 2 --dist loadfile
+check 'cluster tests' "$python" -m pytest -m "cluster and not long and not $apart" --durations 5
+check 'long tests' "$python" -m pytest -m "long and not $apart" -n 2 --dist loadfile --durations 20
 
 ((${#failed[@]} == 0)) || { printf 'failed: %s\n' "$(IFS=,; echo "${failed[*]}")"; exit 1; }

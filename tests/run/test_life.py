@@ -101,7 +101,7 @@ def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Calla
         killed = done.returncode == -9
         kills += killed
     assert done.returncode == 0, done.stderr
-    assert kills == len(used.read_text().splitlines()) >= 8
+    assert kills == len(used.read_text().splitlines()) >= 4
     print(f"killed at {kills} points")  # noqa: T201
     same(spark, lived.parents[1], file.parents[1])
 
