@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from perdure.core import pipeline_file
 from perdure.core.errors import PerdureError, PipelineFileError, UsageError
+from perdure.core.space import Choice, Integer, LogUniform, Uniform
 
 ROOT = Path(__file__).parents[2]
 GOOD = """\
@@ -253,3 +254,33 @@ def write_raw(folder: Path, text: str) -> Path:
     path = write(folder, "")
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     return path
+
+
+def test_a_search_space_is_read(tmp_path: Path) -> None:
+    space = ("{logistic_regression: {regParam: {log_uniform: [0.001, 1]}, elasticNetParam: {uniform: [0, 1]}, "
+             "maxIter: {integer: [10, 50, 10]}, fitIntercept: {choice: [true]}}}")
+    text = GOOD.replace("families: [logistic_regression]", f"families: [logistic_regression], tune: {{space: {space}}}")
+    assert pipeline_file.load(write(tmp_path, text)).model.tune.dimensions("logistic_regression") == {
+        "regParam": LogUniform(0.001, 1), "elasticNetParam": Uniform(0, 1), "maxIter": Integer(10, 50, 10),
+        "fitIntercept": Choice((True,))}
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ("{gbt: {maxDepth: {integer: [3, 8]}}}", "no family 'gbt' in model.families"),
+    ("{logistic_regression: {regParam: {uniform: [1, 0]}}}", "uniform: expected the smaller number first"),
+    ("{logistic_regression: {regParam: {log_uniform: [0, 1]}}}", "log_uniform: expected numbers above 0"),
+    ("{logistic_regression: {maxIter: {integer: [3, 8, 0]}}}", "integer: expected numbers at least 1 apart"),
+    ("{logistic_regression: {maxIter: {}}}", "expected one of uniform, log_uniform, integer and choice"),
+    ("{logistic_regression: {maxIter: {integer: [3, 8], choice: [4]}}}", "found integer, choice"),
+    ("{logistic_regression: {maxIter: {integers: [3, 8]}}}", "did you mean 'integer'"),
+])
+def test_a_wrong_search_space_is_told(tmp_path: Path, given: str, told: str) -> None:
+    text = GOOD.replace("families: [logistic_regression]", f"families: [logistic_regression], tune: {{space: {given}}}")
+    (problem,) = problems(tmp_path, text)
+    assert told in problem
+    assert problem.startswith("shop.yml:")
+
+
+def test_a_family_must_do_the_task(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, GOOD.replace("[logistic_regression]", "[linear_regression]"))
+    assert "the model family 'linear_regression' does regression; this task is binary" in problem

@@ -35,8 +35,8 @@ def test_contributions_add_up_to_what_mllib_says(spark: SparkSession, tmp_path: 
     assert len(both) == 400
     assert set(both["count"]) == {4}
     np.testing.assert_allclose(both["total"], both["raw"], atol=1e-9)
-    scale = {"margin": 2.0, "logit": 1.0}.get(found.kind)
-    answer = both["raw"] if scale is None else 1 / (1 + np.exp(-scale * both["raw"]))
+    answer = {"margin": lambda x: 1 / (1 + np.exp(-2 * x)), "logit": lambda x: 1 / (1 + np.exp(-x)), "log": np.exp}.get(
+        found.kind, lambda x: x)(both["raw"])
     np.testing.assert_allclose(answer, both[value], atol=1e-9)
     shown = {reason["feature"]: reason["value"] for reason in both["reasons"][1]}
     assert shown["place"] == "rare"

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from .conditions import Retrain
 from .interval import Duration
 from .section import Name, Section, Span, SqlType, Time
+from .tune import Tune
 
 Task = Literal["binary", "regression"]
 AT_ONCE = Duration(0, "day")
@@ -97,28 +98,6 @@ class Label(Section):
     column: Name = Field(description="a column of that source, or the name of what `expression` gives")
     source: str = Field(alias="from", description="the source that the outcome comes with")
     expression: str | None = Field(default=None, description="SQL expression; null means that there is no outcome")
-
-
-class Tune(Section):
-    """The search: how many trials, judged by which metric."""
-
-    trials: int = Field(default=10, ge=1, le=1000, description="how many; each family is tried at least once")
-    parallelism: int = Field(
-        default=2, ge=1, le=64, description="trials at a time, of a round's; it changes no result"
-    )
-    round: int = Field(default=4, ge=1, le=64, description="trials drawn together, each round from all rounds before")
-    metric: str | None = Field(
-        default=None, description="what they are judged by; default: log_loss (binary), rmse (regression)"
-    )
-    sample: float = Field(default=1.0, gt=0, le=1, description="share of the training rows that the search sees")
-    early: float | None = Field(
-        default=None, gt=0, lt=1, description="share of those on which trials are tried first: one that is worse than "
-        "the median of its family's goes no further"
-    )
-    patience: int | None = Field(default=None, ge=1, description="the end after so many trials without a better one")
-    time: Span | None = Field(
-        default=None, description="no round begins after so long; the one limit that depends on the machine's speed"
-    )
 
 
 class Decision(Section):

@@ -188,10 +188,7 @@ def _sql_problems(pipeline: Pipeline) -> Iterator[Problem]:
 
 
 def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
-    families = registry.names("perdure.models")
-    for index, family in enumerate(pipeline.model.families):
-        if family not in families:
-            yield ("model", "families", index), f"unknown model family '{family}'{_nearest(family, families)}"
+    yield from _family_problems(pipeline)
     yield from _binary_problems(pipeline)
     statistics = registry.names("perdure.drift")
     for where, condition in parts(pipeline.retrain.when):
@@ -208,6 +205,22 @@ def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
             yield where, f"unknown metric '{name}'{_nearest(name, metrics)}"
     if pipeline.train.holdout.approximate >= pipeline.train.window.approximate:
         yield ("train", "holdout"), f"the holdout ({pipeline.train.holdout}) must be shorter than the window"
+
+
+def _family_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    families = registry.names("perdure.models")
+    for index, family in enumerate(pipeline.model.families):
+        if family not in families:
+            yield ("model", "families", index), f"unknown model family '{family}'{_nearest(family, families)}"
+        elif pipeline.model.task not in (does := registry.load("perdure.models", family).tasks):
+            yield (
+                ("model", "families", index),
+                f"the model family '{family}' does {', '.join(does)}; this task is {pipeline.model.task}",
+            )
+    for family in pipeline.model.tune.space:
+        if family not in pipeline.model.families:
+            near = _nearest(family, pipeline.model.families)
+            yield ("model", "tune", "space", family), f"no family '{family}' in model.families{near}"
 
 
 def _binary_problems(pipeline: Pipeline) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ first (`models.golden`), and keeps MLlib where it differs.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _BITS = 64
+_LARGEST = sys.float_info.max
 _TREES = {"GBTClassificationModel", "GBTRegressionModel", "RandomForestClassificationModel",
           "RandomForestRegressionModel"}
-_LINEAR = {"LogisticRegressionModel", "LinearRegressionModel"}
+_LINEAR = {"LogisticRegressionModel": "logit", "LinearRegressionModel": "value",
+           "GeneralizedLinearRegressionModel": "link"}
 
 
 class NotCompilable(PerdureError):
@@ -46,7 +49,7 @@ class Category:
 class Compiled:
     """A model as SQL. `statement`: the preparation, as its `SQLTransformer` holds it. `value`: SQL for the model's raw
     answer over the prepared columns; `_place_<i>`, `_bit_<i>` stand for category column i. `kind`: what the raw
-    answer is: a `value`, a `logit`, half a logit (`margin`), or the `votes` of `trees` trees for class 1."""
+    answer is: a `value`, its `log`, a `logit`, half a logit (`margin`), or the `votes` of `trees` trees for class 1."""
 
     statement: str
     categories: tuple[Category, ...]
@@ -98,10 +101,26 @@ def compiled(model: PipelineModel, saved: str) -> Compiled:
         (folder,) = Path(saved, "stages").glob(f"*_{last.uid}")
         value, answer, trees = _ensemble(last, nodes(folder), names, categories)
         return Compiled(statement, categories, value, answer, trees)
-    if kind in _LINEAR:
-        return Compiled(statement, categories, _linear(last, names, categories),
-                        "logit" if kind == "LogisticRegressionModel" else "value")
-    raise NotCompilable(f"a model must be one of {', '.join(sorted(_TREES | _LINEAR))} to be compiled; this is {kind}")
+    if linear_kind(last):
+        return Compiled(statement, categories, _linear(last, names, categories), linear_kind(last))
+    known = sorted({*_TREES, *_LINEAR})
+    raise NotCompilable(f"a model must be one of {', '.join(known)} to be compiled; this is {kind}")
+
+
+def linear_kind(model: Any) -> str:
+    """What a linear model's weighted sum is: a `logit`, the `value` itself, or its `log`. An empty text for what isn't
+    a linear model, and for links other than these."""
+    kind = _LINEAR.get(type(model).__name__, "")
+    if kind != "link":
+        return kind
+    family = model.getFamily()
+    if family == "tweedie":
+        power = model.getLinkPower() if model.isDefined("linkPower") else 1 - model.getVariancePower()
+        return "log" if power == 0 else ""
+    link = model.getLink() if model.isDefined("link") else {"gaussian": "identity", "poisson": "log"}.get(family)
+    if link == "identity" and family == "gaussian":  # others are held above 0
+        return "value"
+    return "log" if link == "log" else ""
 
 
 def _prepared(stages: Sequence[Any]) -> tuple[str, tuple[Category, ...], list[str]]:
@@ -144,6 +163,8 @@ def _answers(kind: str, trees: int) -> tuple[str, str]:
     raw = "_raw_answer"
     if kind == "value":
         return raw, "CAST(NULL AS DOUBLE)"
+    if kind == "log":
+        return f"least(greatest(exp({raw}), 1e-16D), {_LARGEST!r}D)", "CAST(NULL AS DOUBLE)"  # MLlib's own bounds
     if kind == "votes":
         return f"IF({raw} > {trees}D - {raw}, 1D, 0D)", f"{raw} / {trees}D"
     scale = "-2D" if kind == "margin" else "-1D"

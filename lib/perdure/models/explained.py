@@ -3,8 +3,9 @@
 An `Explainer` is a fitted model as plain arrays, which travels to where the rows are: contributions and summaries are
 computed in Spark's tasks over Arrow batches, and only aggregates come back. Contributions are exact SHAP values
 (`models.shap`), in the model's own unit: the `votes` of a forest are probabilities of class 1, the `margin` of boosted
-trees is half a logit (as MLlib's raw prediction), a `logit` is one, a `value` the prediction itself. Places of the
-vector that come from one raw column (categories, missing-value indicators) are added up under its name.
+trees is half a logit (as MLlib's raw prediction), a `logit` is one, a `value` the prediction itself, a `log` its
+logarithm. Places of the vector that come from one raw column (categories, missing-value indicators) are added up under
+its name.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from perdure.core.errors import PerdureError
 from perdure.core.identifiers import quoted
 
 from . import shap, trees
+from .compiled import linear_kind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _TOKEN = re.compile(r"`((?:[^`]|``)+)`|\bAS (_(?:number|missing|text)_\d+)\b")
-_LINEAR = {"LogisticRegressionModel": "logit", "LinearRegressionModel": "value"}
 UNITS = {
     "votes": "probability", "margin": "half a logit", "logit": "logit", "value": "the prediction's own unit",
+    "log": "the prediction's logarithm",
 }  # fmt: skip
 
 
@@ -79,7 +81,7 @@ class Explainer:
         raw = self.raw(rows)
         if self.kind in ("margin", "logit"):
             return 1.0 / (1.0 + np.exp(np.clip(-(2.0 if self.kind == "margin" else 1.0) * raw, -700, 700)))
-        return raw
+        return np.exp(np.clip(raw, -700, 700)) if self.kind == "log" else raw
 
     def values(self, rows: Any) -> Any:
         """SHAP values (rows, columns): with `base` they add up to `raw`."""
@@ -118,15 +120,16 @@ def explainer(model: PipelineModel, folder: str | Path, means: Sequence[float] |
         raw = origin[f"_text_{number}" if name.startswith(("_onehot_", "_index_")) else name]
         slots += [columns.index(raw)] * max(size, 1)
     shape = (tuple(columns), tuple(inputs), np.array(slots))
-    kind, name = trees.kind(last), type(last).__name__
+    kind = trees.kind(last)
     if kind:
         found = trees.read(last, next(Path(folder, "stages").glob(f"*_{last.uid}")))
         paths, base = shap.paths(found)
         return Explainer(*shape, kind, base, tuple(found), paths)
-    if name not in _LINEAR:
-        raise NotExplainable(f"only trees and linear models are explained exactly; this is {name}")
-    weights = np.array(last.coefficients.toArray())
-    plain = Explainer(*shape, _LINEAR[name], float(last.intercept), weights=weights, intercept=float(last.intercept))
+    linear = linear_kind(last)
+    if not linear:
+        raise NotExplainable(f"only trees and linear models are explained exactly; this is {type(last).__name__}")
+    weights, intercept = np.array(last.coefficients.toArray()), float(last.intercept)
+    plain = Explainer(*shape, linear, intercept, weights=weights, intercept=intercept)
     return against(plain, np.zeros(len(slots)) if means is None else np.array(means))
 
 

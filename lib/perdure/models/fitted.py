@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.core import registry
 from perdure.core.errors import UsageError
 from perdure.core.identifiers import quoted
-from perdure.core.space import Params
+from perdure.core.space import Params, Space
 
 from .compiled import Compiled
 from .decision import Decided
@@ -41,6 +41,19 @@ def estimator(name: str, params: Params, task: str, *, seed: int, bins: int, wei
     if weight:
         unfitted.set(unfitted.getParam("weightCol"), weight)
     return unfitted
+
+
+def space(name: str, task: str, changes: Space) -> Space:
+    """The family's own space with some dimensions replaced or added. Raises UsageError for a parameter that its
+    estimator doesn't have."""
+    found = family(name, task)
+    if changes:
+        known = [param.name for param in found.estimator({}, task, 0).params]
+        for parameter in changes:
+            if parameter not in known:
+                raise UsageError(f"model.tune.space: the family '{name}' has no parameter '{parameter}'"
+                                 f"{registry.did_you_mean(parameter, known)}; it has: {', '.join(known)}")
+    return {**found.space, **changes}
 
 
 def assemble(preparation: Preparation, rows: DataFrame, encoding: str, model: Transformer) -> PipelineModel:

@@ -24,6 +24,6 @@ def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
     from pyspark.ml.classification import GBTClassifier
     from pyspark.ml.regression import GBTRegressor
 
-    chosen: dict[str, Any] = dict(params)
+    chosen: dict[str, Any] = {"subsamplingRate": 0.7, **params}
     kind = GBTClassifier if task == "binary" else GBTRegressor
-    return kind(seed=seed, subsamplingRate=0.7, **chosen)
+    return kind(seed=seed, **chosen)

@@ -18,5 +18,5 @@ def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
     """An unfitted `pyspark.ml.regression.LinearRegression`. It uses no randomness, so `seed` is not needed."""
     from pyspark.ml.regression import LinearRegression
 
-    chosen: dict[str, Any] = dict(params)
-    return LinearRegression(solver="auto", maxIter=100, tol=1e-6, **chosen)
+    chosen: dict[str, Any] = {"maxIter": 100, "tol": 1e-6, **params}
+    return LinearRegression(**chosen)

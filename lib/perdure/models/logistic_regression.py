@@ -19,5 +19,5 @@ def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
     from pyspark.ml.classification import LogisticRegression
 
     # 25 steps of L-BFGS bring the loss close to its optimum on tabular data; each one is a Spark job.
-    chosen: dict[str, Any] = dict(params)
-    return LogisticRegression(family="binomial", maxIter=25, tol=1e-5, **chosen)
+    chosen: dict[str, Any] = {"family": "binomial", "maxIter": 25, "tol": 1e-5, **params}
+    return LogisticRegression(**chosen)

@@ -24,6 +24,6 @@ def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
     from pyspark.ml.classification import RandomForestClassifier
     from pyspark.ml.regression import RandomForestRegressor
 
-    chosen: dict[str, Any] = dict(params)
+    chosen: dict[str, Any] = {"subsamplingRate": 0.7, **params}
     kind = RandomForestClassifier if task == "binary" else RandomForestRegressor
-    return kind(seed=seed, subsamplingRate=0.7, **chosen)
+    return kind(seed=seed, **chosen)

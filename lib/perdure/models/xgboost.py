@@ -34,6 +34,5 @@ def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
                          "where the driver and the executors run") from error
     logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)  # its tasks log as loud as the driver
     kind = SparkXGBClassifier if task == "binary" else SparkXGBRegressor
-    chosen: dict[str, Any] = dict(params)
-    return kind(features_col="features", label_col="label", num_workers=1, tree_method="hist", random_state=seed,
-                verbose=False, **chosen)
+    chosen: dict[str, Any] = {"tree_method": "hist", **params}
+    return kind(features_col="features", label_col="label", num_workers=1, random_state=seed, verbose=False, **chosen)

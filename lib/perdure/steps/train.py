@@ -280,7 +280,7 @@ def _search(data: _Prepared, pipeline: Pipeline, ended: Sequence[Trial], progres
             raise PerdureError(f"{pipeline.metric} is not defined on the validation rows")
         return sign * metrics[pipeline.metric], metrics
 
-    spaces = {name: fitted.family(name, task).space for name in pipeline.model.families}
+    spaces = {name: fitted.space(name, task, tune.dimensions(name)) for name in pipeline.model.families}
     seconds = tune.time.seconds if tune.time else None
     effort = Effort(tune.trials, tune.parallelism, tune.round, seconds, tune.patience, tune.early)
     return search(spaces, objective, effort, seed=pipeline.model.seed, known=ended, progress=progress)

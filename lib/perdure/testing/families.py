@@ -44,7 +44,7 @@ def learnable(spark: SparkSession, task: str, rows: int = 400) -> DataFrame:
         "CASE WHEN id % 7 = 0 THEN NULL WHEN id % 11 = 0 THEN double('NaN') ELSE id % 5 END AS holes",
         "id % 2 = 0 AS flag", f"IF(id % 13 = 0, NULL, IF(id = 1, 'rare', concat('p', {place}))) AS place",
         f"{number} + 2 * ({place}) + IF(id % 2 = 0, 1, 0) + {noise} AS score")
-    label = F.expr("CAST(score > 8.5 AS DOUBLE)") if task == "binary" else F.col("score")
+    label = F.expr("CAST(score > 8.5 AS DOUBLE)" if task == "binary" else "score + 1")
     return data.withColumn("label", label).drop("score")
 
 
