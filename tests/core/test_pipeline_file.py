@@ -284,3 +284,11 @@ def test_a_wrong_search_space_is_told(tmp_path: Path, given: str, told: str) -> 
 def test_a_family_must_do_the_task(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, GOOD.replace("[logistic_regression]", "[linear_regression]"))
     assert "the model family 'linear_regression' does regression; this task is binary" in problem
+
+
+def test_a_check_that_retrains_must_be_watched(tmp_path: Path) -> None:
+    text = GOOD.replace("{age: 30 days}", "{together: domain_classifier}")
+    (problem,) = problems(tmp_path, text)
+    assert "'domain_classifier' isn't watched: add monitor: {domain_classifier: true}" in problem
+    watched = pipeline_file.load(write(tmp_path, text + "monitor: {domain_classifier: true}\n"))
+    assert watched.monitor.domain_classifier

@@ -31,6 +31,7 @@ NOW = Evidence(
             Part("origin", "JFK", 800, {"log_loss": 0.5}, {"log_loss": 0.9}, 0.0),
             Part("origin", "NEW", 10, {"log_loss": 9.0}, {}, 1.0)),
     new_categories={"carrier": 0.03, "dest": 0.001}, unusual=("schedule rows is 3, expected 9 to 12",),
+    together={"domain_classifier": (True, "area under ROC 0.8, at most 0.6"), "multivariate": (False, "error 1")},
     trainings=(day(2), day(4)), intervals_since_training=3)
 
 
@@ -57,6 +58,9 @@ def decided(when: Any, evidence: Evidence = NOW, **more: Any) -> Decision:
     ({"new_categories": 0.05}, False, "no feature"),
     ({"unusual": 1}, True, "1 measure of the data is unusual: schedule rows is 3, expected 9 to 12"),
     ({"unusual": 2}, False, "1 measure of the data is unusual"),
+    ({"together": "domain_classifier"}, True, "a classifier tells the rows from the training's (area under ROC 0.8"),
+    ({"together": "multivariate"}, False, "the features go together as in the training (error 1)"),
+    ({"together": "attributions"}, False, "nothing has been measured for the check 'attributions' yet"),
 ])
 def test_conditions(when: Any, due: bool, words: str) -> None:
     found = decided(when)

@@ -16,6 +16,7 @@ from perdure.core.interval import Duration, Interval
 from perdure.core.protocols import StepResult
 from perdure.profile.files import Stored, Within, plain_files
 from perdure.profile.profile import ALL, Profile, Slice
+from perdure.run.evidence import together
 from perdure.steps import monitor as monitoring
 from perdure.steps.monitor import monitor, read_profiles
 from perdure.steps.reference import read, reference
@@ -393,6 +394,9 @@ def test_whether_the_features_go_together_is_watched_where_it_is_wanted(spark: S
     given = {"reference": base, "previous": base, "known_errors": known, "pipeline": watched, "interval": INTERVAL}
     same, apart = (monitor(rows, predictions, labels, **given) for rows in (features, parted))
     assert not same.facts["multivariate"]["drifted"]
+    changed, words = together(same.facts)["multivariate"]
+    assert not changed
+    assert words.startswith("reconstruction error ")
     assert apart.facts["multivariate"]["error"] != pytest.approx(same.facts["multivariate"]["error"], rel=1e-3)
     (row,) = (row for row in table(same, "drift_metrics") if row["column_name"] == ":table"
               and row["slice_key"] is None and row["drift_type"] == "BASELINE")
@@ -414,8 +418,10 @@ def test_a_classifier_tells_the_rows_apart_where_it_is_wanted(spark: SparkSessio
     base = read(made.writes[0].rows.collect())
     given = {"reference": base, "known_areas": [0.5, 0.51, 0.52], "pipeline": watched, "interval": INTERVAL}
     other = features.selectExpr("* except (n0)", "n0 + 50 n0")
-    found = monitor(other, predictions, labels, sample=sample.rows, **given).facts["domain"]
+    facts = monitor(other, predictions, labels, sample=sample.rows, **given).facts
+    found = facts["domain"]
     assert found["drifted"]
+    assert together(facts)["domain_classifier"][0]
     assert found["area"] > 0.9 > found["high"]
     assert next(iter(found["columns"])) == "n0"
     assert "domain" not in monitor(features, predictions, labels, **given).facts

@@ -56,6 +56,14 @@ class Unusual(Section):
     unusual: int = Field(ge=1, description="how many")
 
 
+class Together(Section):
+    """A check on all features at once, switched on under monitor, finds that the interval isn't like the training."""
+
+    together: Literal["multivariate", "domain_classifier", "attributions"] = Field(
+        description="whether they still go together, a classifier tells the rows apart, or the model leans elsewhere"
+    )
+
+
 class Age(Section):
     """The champion's training data ended longer ago than this."""
 
@@ -102,6 +110,7 @@ CONDITIONS: dict[str, type[Section]] = {
     "data_quality": DataQuality,
     "new_categories": NewCategories,
     "unusual": Unusual,
+    "together": Together,
     "age": Age,
     "new_rows": NewRows,
     "of": Repeated,
@@ -126,6 +135,7 @@ _Tagged: TypeAlias = Union[  # noqa: UP007
     Annotated[DataQuality, Tag("~data_quality")],
     Annotated[NewCategories, Tag("~new_categories")],
     Annotated[Unusual, Tag("~unusual")],
+    Annotated[Together, Tag("~together")],
     Annotated[Age, Tag("~age")],
     Annotated[NewRows, Tag("~new_rows")],
     Annotated[Repeated, Tag("~of")],

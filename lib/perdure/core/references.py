@@ -195,6 +195,9 @@ def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
         name = getattr(condition, "drift", None)
         if name is not None and name not in statistics:
             yield ("retrain", "when", *where, "drift"), f"unknown drift statistic '{name}'{_nearest(name, statistics)}"
+        check = getattr(condition, "together", None)
+        if check is not None and not getattr(pipeline.monitor, check):
+            yield ("retrain", "when", *where, "together"), f"'{check}' isn't watched: add monitor: {{{check}: true}}"
     yield from _slice_problems(pipeline)
     for name in pipeline.monitor.thresholds:
         if name not in statistics:

@@ -17,6 +17,7 @@ from perdure.core.conditions import (
     NewRows,
     Realised,
     Repeated,
+    Together,
     Unusual,
 )
 from perdure.core.gate import GateLine
@@ -24,6 +25,15 @@ from perdure.core.gate import GateLine
 from .evidence import LOWER_IS_BETTER, Evidence, number, worsened
 
 _NAMED = 3
+# What each check on all features says when it finds no change, and when it does.
+_TOGETHER = {
+    "multivariate": ("the features go together as in the training",
+                     "the features no longer go together as in the training"),
+    "domain_classifier": ("a classifier hardly tells the rows from the training's",
+                          "a classifier tells the rows from the training's"),
+    "attributions": ("the model leans on the same features as in the training",
+                     "the model leans on other features than in the training"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ def judge(condition: Any, evidence: Evidence) -> Verdict:
         DataQuality: _data_quality,
         NewCategories: _new_categories,
         Unusual: _unusual,
+        Together: _together,
         Repeated: _repeated,
         Age: _age,
         NewRows: _new_rows,
@@ -197,6 +208,16 @@ def _unusual(condition: Unusual, evidence: Evidence) -> Verdict:
     if not found:
         because = "nothing in the data is unusual against its own history"
     return _verdict(holds, "unusual", f"{len(found)}" + (f": {named}" if found else ""), bound, because)
+
+
+def _together(condition: Together, evidence: Evidence) -> Verdict:
+    alike, changed = _TOGETHER[condition.together]
+    rule, bound = f"together: {condition.together}", "as in the training's own intervals"
+    if condition.together not in evidence.together:
+        words = _words(condition.together)
+        return _verdict(False, rule, "not measured", bound, f"nothing has been measured for the check '{words}' yet")
+    holds, measured = evidence.together[condition.together]
+    return _verdict(holds, rule, measured, bound, f"{changed if holds else alike} ({measured})")
 
 
 def _repeated(condition: Repeated, evidence: Evidence) -> Verdict:

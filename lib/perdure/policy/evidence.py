@@ -43,6 +43,7 @@ class Evidence:
     `label_coverage` their share; `expected`: on all its rows, from the predictions alone. `slices`: the same by slice.
     `quarantined`: the share of its raw rows. `new_categories`: feature -> share of rows with a category that the
     training never saw. `unusual`: what in its sources and features lies outside its own history, a sentence each.
+    `together`: check on all features at once -> whether it found a change, and the figures in words.
     `labelled_rows`: since the champion's training data ended, or since the beginning without a
     champion. `window_rows`: labelled rows that a training window ending now would hold, None where nobody counted them.
     `intervals_since_training`: 1 for the interval right after the one that trained last, None before the first
@@ -66,6 +67,7 @@ class Evidence:
     quarantined: float | None = None
     new_categories: Mapping[str, float] = field(default_factory=dict)
     unusual: tuple[str, ...] = ()
+    together: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
     trainings: tuple[datetime, ...] = ()
     held: str = ""
     earlier: tuple[Evidence, ...] = ()

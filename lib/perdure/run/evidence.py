@@ -11,6 +11,7 @@ from perdure.core.conditions import Repeated, Retrain, parts
 from perdure.core.config import Pipeline
 from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
+from perdure.drift.attributions import LOW
 from perdure.io.ledger import Records, Seen
 from perdure.policy.retrain import ChampionFacts, Evidence, Part
 
@@ -62,6 +63,7 @@ def _one(
         drift_thresholds=watched.get("drift_thresholds") or {},
         new_categories=watched.get("new_categories") or {},
         unusual=unusual_lines([*validated, *([monitored] if monitored else [])]),
+        together=together(watched),
         realised=served.get("metrics", {}),
         expected=served.get("expected", {}),
         slices=_parts(served.get("slices") or ()),
@@ -89,6 +91,20 @@ def _held(ledger: Records, moment: datetime) -> str:
     promoted = [record for since, record in changes(ledger)
                 if since == moment and record.step == "rollout" and record.facts["decision"] == "promote"]
     return f"v{promoted[-1].facts['model_version']} has only now taken over" if promoted else ""
+
+
+def together(watched: Mapping[str, Any]) -> dict[str, tuple[bool, str]]:
+    """The checks on all features at once, from a monitor record's facts."""
+    found = {}
+    if (joint := watched.get("multivariate")) and joint["high"] is not None:
+        found["multivariate"] = (joint["drifted"], f"reconstruction error {joint['error']:.4g}, usually "
+                                 f"{joint['low']:.4g} to {joint['high']:.4g}")
+    if (domain := watched.get("domain")) and domain.get("high") is not None:
+        found["domain_classifier"] = (domain["drifted"], f"area under ROC {domain['area']:.3f}, usually at most "
+                                      f"{domain['high']:.3f}")
+    if (leans := watched.get("attributions")) and leans.get("gain") is not None:
+        found["attributions"] = (leans["drifted"], f"NDCG {leans['gain']:.3f}, at least {LOW:g} is usual")
+    return found
 
 
 def unusual_lines(records: Sequence[RunRecord]) -> tuple[str, ...]:
