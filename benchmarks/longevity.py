@@ -23,7 +23,8 @@ from perdure.core.conditions import Retrain
 from perdure.core.config import Gate, Pipeline, Train
 from perdure.run.scratch import Life, life, live, means
 
-METRICS = {"binary": ("log_loss", "area_under_roc"), "regression": ("rmse", "mae")}
+METRICS = {"binary": ("log_loss", "area_under_roc"), "multiclass": ("log_loss", "accuracy"),
+           "regression": ("rmse", "mae")}
 
 
 def policies(pipeline: Pipeline) -> dict[str, dict[str, Any]]:

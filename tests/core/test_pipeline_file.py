@@ -292,3 +292,19 @@ def test_a_check_that_retrains_must_be_watched(tmp_path: Path) -> None:
     assert "'domain_classifier' isn't watched: add monitor: {domain_classifier: true}" in problem
     watched = pipeline_file.load(write(tmp_path, text + "monitor: {domain_classifier: true}\n"))
     assert watched.monitor.domain_classifier
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"task: binary": "task: multiclass"}, "a multiclass task, and no other, has 'classes'"),
+    ({"from: orders": "from: orders, classes: [a, b]"}, "a multiclass task, and no other, has 'classes'"),
+    ({"task: binary": "task: multiclass", "from: orders": "from: orders, classes: [a, b, a]"}, "each named once"),
+    ({"task: binary": "task: multiclass", "from: orders": "from: orders, classes: [a, b, c]",
+      "\ntrain:": "\nexplain: {reasons: 3}\ntrain:"}, "models of several classes are not explained exactly"),
+    ({"\ntrain:": "\ngate: {thresholds: {rmse: 1}}\ntrain:"}, "the metric 'rmse' is for regression; this task is bin"),
+])
+def test_what_suits_the_task(tmp_path: Path, changes: dict[str, str], told: str) -> None:
+    text = GOOD
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    (problem,) = problems(tmp_path, text)
+    assert told in problem

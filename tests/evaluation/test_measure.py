@@ -41,7 +41,7 @@ def rows() -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", ALL)
 def test_every_metric_declares_itself(name: str) -> None:
     module = registry.load("perdure.evaluation.metrics", name)
-    assert set(module.tasks) <= {"binary", "regression"}
+    assert set(module.tasks) <= {"binary", "multiclass", "regression"}
     assert module.tasks
     assert module.direction in ("lower", "higher")
     assert callable(module.measure)

@@ -172,7 +172,7 @@ def _performance(dice: random.Random) -> tuple[Performance, ...]:
 
     for month, loss in LOSS.items():
         add(month, "log_loss", "realised", loss, 0.007)
-        add(month, "roc_auc", "realised", AUC[month], 0.008)
+        add(month, "area_under_roc", "realised", AUC[month], 0.008)
         add(month, "log_loss", "expected", EXPECTED[month], 0.012)
         for key, values in (("carrier", CARRIERS), ("origin", {"EWR": 0.02, "JFK": -0.01, "LGA": -0.015})):
             for name, shift in values.items():
@@ -267,7 +267,7 @@ def _trainings(dice: random.Random) -> tuple[tuple[Trial, ...], tuple[Comparison
                 champion,
                 {
                     "log_loss": (loss, other if champion else None),
-                    "roc_auc": (0.71, 0.69 if champion else None),
+                    "area_under_roc": (0.71, 0.69 if champion else None),
                 },
                 GateResult("evaluate", tuple(lines)),
             )

@@ -99,7 +99,7 @@ def test_a_card_before_its_evaluation(facts: CardFacts) -> None:
     early = replace(facts, judged={}, leans={"why_not": "it can't be"}, model=model)
     assert build(early).state == "Candidate"
     assert "been judged on held-out rows yet" in render.card(early)
-    assert "it can&#39;t be" in render.card(early)
+    assert "It can&#39;t be." in render.card(early)
     assert "be judged" in render.card_markdown(early)
 
 

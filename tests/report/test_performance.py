@@ -40,9 +40,9 @@ def test_periods_of_several_intervals_are_means_weighted_by_rows() -> None:
 
 
 def test_the_pipelines_own_metric_comes_first(year: ReportData) -> None:
-    assert [metric.metric for metric in metrics(year, Timeline.of(year))] == ["log_loss", "roc_auc"]
-    auc = replace(year, pipeline=replace(year.pipeline, metric="roc_auc"))
-    assert [metric.metric for metric in metrics(auc, Timeline.of(auc))] == ["roc_auc", "log_loss"]
+    assert [metric.metric for metric in metrics(year, Timeline.of(year))] == ["log_loss", "area_under_roc"]
+    auc = replace(year, pipeline=replace(year.pipeline, metric="area_under_roc"))
+    assert [metric.metric for metric in metrics(auc, Timeline.of(auc))] == ["area_under_roc", "log_loss"]
 
 
 def test_marks_stand_where_champions_begin_with_what_they_promised(year: ReportData) -> None:
@@ -76,9 +76,9 @@ def test_a_slice_is_worse_only_beyond_chance_and_by_more_than_a_tenth() -> None:
 
 
 def test_for_a_metric_that_grows_the_smaller_slice_is_worse() -> None:
-    facts = PipelineFacts("p", metric="roc_auc")
+    facts = PipelineFacts("p", metric="area_under_roc")
     rows = [
-        Performance("2013-01", "roc_auc", "realised", value, "1", part)
+        Performance("2013-01", "area_under_roc", "realised", value, "1", part)
         for value, part in ((0.8, None), (0.6, ("o", "low")), (0.95, ("o", "high")))
     ]
     data = ReportData(facts, "", performance=tuple(rows))

@@ -86,7 +86,7 @@ def a_long_history() -> ReportData:
         performance=tuple(
             Performance(day, metric, kind, 0.5, str(n // 7), part, 0.4, 0.6, 1000, 1.0)
             for n, day in enumerate(days)
-            for metric in ("log_loss", "roc_auc", "brier")
+            for metric in ("log_loss", "area_under_roc", "brier")
             for kind in ("expected", "realised")
             for part in slices
         ),

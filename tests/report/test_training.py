@@ -53,8 +53,8 @@ def test_trials_are_sorted_by_loss_and_failed_ones_come_last() -> None:
 
 def test_a_candidate_is_compared_in_the_metrics_own_direction() -> None:
     gate = GateResult("evaluate", (GateLine("log_loss", False, "0.7", "at most 0.6"),))
-    metrics = {"rows": (10.0, 10.0), "log_loss": (0.7, 0.6), "roc_auc": (0.8, 0.7), "brier": (0.2, None)}
+    metrics = {"rows": (10.0, 10.0), "log_loss": (0.7, 0.6), "area_under_roc": (0.8, 0.7), "brier": (0.2, None)}
     (training,), _ = trainings(data_of(comparisons=(Comparison("2013", "2", "1", metrics, gate),)))
     assert [(row.metric, row.better) for row in training.metrics] == [
-        ("log_loss", False), ("roc_auc", True), ("brier", None), ("rows", False)]  # fmt: skip
+        ("log_loss", False), ("area_under_roc", True), ("brier", None), ("rows", False)]  # fmt: skip
     assert training.promoted is False

@@ -41,9 +41,9 @@ def test_the_status_follows_the_promise_the_noise_and_the_bound(
 
 
 def test_for_metrics_that_grow_less_is_worse() -> None:
-    row = Performance("2013-02", "roc_auc", "realised", 0.6, "1", None, 0.59, 0.61, 100)
-    comparison = replace(PROMISED, metrics={"roc_auc": (0.8, None)})
-    facts = PipelineFacts("p", metric="roc_auc", thresholds={"roc_auc": 0.7})
+    row = Performance("2013-02", "area_under_roc", "realised", 0.6, "1", None, 0.59, 0.61, 100)
+    comparison = replace(PROMISED, metrics={"area_under_roc": (0.8, None)})
+    facts = PipelineFacts("p", metric="area_under_roc", thresholds={"area_under_roc": 0.7})
     verdict = judged(0.5, pipeline=facts, performance=(row,), comparisons=(comparison,))
     assert verdict.status == "bad"
     assert "25% worse" in verdict.because

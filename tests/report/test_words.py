@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from perdure.core import registry
 from perdure.report import words
 
 
@@ -80,7 +81,7 @@ def test_lists() -> None:
 
 def test_losses_and_errors_are_smaller_when_better() -> None:
     assert all(words.smaller_is_better(name) for name in ("log_loss", "rmse", "brier", "mape", "my_error"))
-    assert not any(words.smaller_is_better(name) for name in ("roc_auc", "r2", "f1"))
+    assert not any(words.smaller_is_better(name) for name in ("area_under_roc", "r2", "f1"))
 
 
 def test_an_axis_label_has_two_lines() -> None:
@@ -93,3 +94,8 @@ def test_periods_take_the_word_that_goes_before_them() -> None:
     assert words.when("2013-04") == "in Apr 2013"
     assert words.when("2013-04-03") == "on 3 Apr 2013"
     assert words.when("2013-01", "2013-03") == "over Jan 2013 – Mar 2013"
+
+
+def test_every_metric_and_statistic_is_explained() -> None:
+    named = {*registry.names("perdure.evaluation.metrics"), *registry.names("perdure.drift")}
+    assert named - set(words.TERMS) == set()

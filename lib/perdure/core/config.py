@@ -13,7 +13,7 @@ from .interval import Duration
 from .section import Name, Section, Span, SqlType, Time
 from .tune import Tune
 
-Task = Literal["binary", "regression"]
+Task = Literal["binary", "multiclass", "regression"]
 AT_ONCE = Duration(0, "day")
 NOTHING: dict[str, Any] = {"default": "0 days"}  # AT_ONCE as JSON Schema has it
 
@@ -98,6 +98,9 @@ class Label(Section):
     column: Name = Field(description="a column of that source, or the name of what `expression` gives")
     source: str = Field(alias="from", description="the source that the outcome comes with")
     expression: str | None = Field(default=None, description="SQL expression; null means that there is no outcome")
+    classes: tuple[str, ...] = Field(
+        default=(), description="multiclass: the values it can have, as text; a class is known by its place, from 0"
+    )
 
 
 class Decision(Section):
@@ -128,7 +131,8 @@ class Fairness(Section):
 class Model(Section):
     """The task, the model families to search, and how."""
 
-    task: Task = Field(description="binary: will it be so (labels 0 and 1); regression: how much")
+    task: Task = Field(description="binary: will it be so (labels 0 and 1); multiclass: which of "
+                       "`label.classes`; regression: how much")
     families: tuple[str, ...] = Field(min_length=1, description="model families that the search chooses from")
     exclude: tuple[str, ...] = Field(default=(), description="feature columns that the model must not see")
     tune: Tune = Tune()
@@ -335,7 +339,7 @@ class Pipeline(Section):
     @property
     def metric(self) -> str:
         """What the search and the model are judged by."""
-        return self.model.tune.metric or {"binary": "log_loss", "regression": "rmse"}[self.model.task]
+        return self.model.tune.metric or ("rmse" if self.model.task == "regression" else "log_loss")
 
     def reads_sql(self) -> dict[str, str]:
         """View name to SQL text, `features` last."""

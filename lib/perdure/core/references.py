@@ -134,6 +134,10 @@ def _target_problems(pipeline: Pipeline) -> Iterator[Problem]:
 
 def _label_problems(pipeline: Pipeline) -> Iterator[Problem]:
     label, features = pipeline.label, pipeline.features
+    if (pipeline.model.task == "multiclass") != bool(label.classes):
+        yield ("label",), "a multiclass task, and no other, has 'classes': the values of its label, such as [low, high]"
+    elif label.classes and (len(set(label.classes)) < len(label.classes) or len(label.classes) < 2):
+        yield ("label", "classes"), "expected two classes or more, each named once"
     source = pipeline.sources.get(label.source)
     if source is None:
         yield ("label", "from"), f"no source '{label.source}'{_nearest(label.source, pipeline.sources)}"
@@ -189,7 +193,7 @@ def _sql_problems(pipeline: Pipeline) -> Iterator[Problem]:
 
 def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
     yield from _family_problems(pipeline)
-    yield from _binary_problems(pipeline)
+    yield from _task_problems(pipeline)
     statistics = registry.names("perdure.drift")
     for where, condition in parts(pipeline.retrain.when):
         name = getattr(condition, "drift", None)
@@ -206,6 +210,8 @@ def _model_problems(pipeline: Pipeline) -> Iterator[Problem]:
     for where, name in _metric_names(pipeline):
         if name not in metrics:
             yield where, f"unknown metric '{name}'{_nearest(name, metrics)}"
+        elif pipeline.model.task not in (tasks := registry.load("perdure.evaluation.metrics", name).tasks):
+            yield where, f"the metric '{name}' is for {', '.join(tasks)}; this task is {pipeline.model.task}"
     if pipeline.train.holdout.approximate >= pipeline.train.window.approximate:
         yield ("train", "holdout"), f"the holdout ({pipeline.train.holdout}) must be shorter than the window"
 
@@ -226,12 +232,20 @@ def _family_problems(pipeline: Pipeline) -> Iterator[Problem]:
             yield ("model", "tune", "space", family), f"no family '{family}' in model.families{near}"
 
 
-def _binary_problems(pipeline: Pipeline) -> Iterator[Problem]:
-    asked = {("model", "decision"): pipeline.model.decision, ("model", "fairness"): pipeline.model.fairness,
-             ("gate", "fairness"): pipeline.gate.fairness}
-    for where, wanted in asked.items():
-        if wanted and pipeline.model.task != "binary":
-            yield where, f"{'.'.join(where)} is for a binary task; this one is {pipeline.model.task}"
+def _task_problems(pipeline: Pipeline) -> Iterator[Problem]:
+    """Sections that are for some tasks only."""
+    task, monitor = pipeline.model.task, pipeline.monitor
+    binary: dict[tuple[str, str], Any] = {
+        ("model", "decision"): pipeline.model.decision, ("model", "fairness"): pipeline.model.fairness,
+        ("gate", "fairness"): pipeline.gate.fairness, ("monitor", "business_value"): monitor.business_value}
+    for where, wanted in binary.items():
+        if wanted and task != "binary":
+            yield where, f"{'.'.join(where)} is for a binary task; this one is {task}"
+    explained = {("explain", "reasons"): bool(pipeline.explain.reasons),
+                 ("monitor", "attributions"): monitor.attributions}
+    for where, wanted in explained.items():
+        if wanted and task == "multiclass":
+            yield where, f"{'.'.join(where)}: models of several classes are not explained exactly; leave it out"
 
 
 def _metric_names(pipeline: Pipeline) -> Iterator[tuple[tuple[Any, ...], str]]:

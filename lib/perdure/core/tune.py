@@ -58,7 +58,7 @@ class Tune(Section):
     )
     round: int = Field(default=4, ge=1, le=64, description="trials drawn together, each round from all rounds before")
     metric: str | None = Field(
-        default=None, description="what they are judged by; default: log_loss (binary), rmse (regression)"
+        default=None, description="what they are judged by; default: log_loss, for a regression rmse"
     )
     sample: float = Field(default=1.0, gt=0, le=1, description="share of the training rows that the search sees")
     early: float | None = Field(

@@ -1,9 +1,10 @@
 """Performance to be expected before labels come, from the predictions alone. Arithmetic on tallies; no Spark, no rows.
 
 Binary (CBPE, confidence-based performance estimation, as NannyML defines it): a row with the calibrated chance c is
-counted as c of a positive and 1 - c of a negative. Regression (DLE, direct loss estimation): a row is expected to lose
-what rows with a like prediction lost on the reference; NannyML fits a boosted tree on all features there, this one
-knows the prediction alone.
+counted as c of a positive and 1 - c of a negative. With several classes the predicted one takes the place of the
+positive: its calibrated chance is that of being right, and the accuracy to be expected. Regression (DLE, direct loss
+estimation): a row is expected to lose what rows with a like prediction lost on the reference; NannyML fits a boosted
+tree on all features there, this one knows the prediction alone.
 
 Both rest on the champion's own evaluation, whose tally has all that they need, so that nothing more is scanned; and
 both take for granted that the relation of features to label still holds. Where it doesn't, realised performance departs
@@ -59,7 +60,7 @@ def fit(tally: Tally, task: str) -> Estimator | None:
     """The estimator that a tally of labelled rows, unseen in training, teaches; None without such rows."""
     if not tally.n:
         return None
-    if task == "binary":
+    if task != "regression":
         return calibrated(tally) if misfit(tally) < _DOUBT else PLAIN
     return _losses(tally)
 
@@ -142,12 +143,12 @@ def expect(tally: Tally, estimator: Estimator, task: str, *, judged: bool = Fals
     rows = tally.rows if judged else tally.scored
     mean = tally.predicted if judged else tally.scores[0]
     sides = _sides(mean, np.sqrt(np.maximum(tally.scores[1], 0)), task)
-    if task == "binary":
+    if task != "regression":
         chances = [estimator.chance(side) for side in sides]
         middle = (chances[0] + chances[1]) / 2
         labels = (middle, middle * (1 - middle))
         losses = {name: _chance_loss(metric(name, task).loss_of, sides, chances) for name in tally.losses
-                  if hasattr(metric(name, task), "loss_of")}
+                  if task == "binary" and hasattr(metric(name, task), "loss_of")}
     else:
         labels = (np.zeros_like(mean), np.zeros_like(mean))
         losses = {name: (np.interp(mean, estimator.scores, parts[0]), np.interp(mean, estimator.scores, parts[1]))
@@ -158,7 +159,7 @@ def expect(tally: Tally, estimator: Estimator, task: str, *, judged: bool = Fals
 
 def _sides(mean: Array, spread: Array, task: str) -> tuple[Array, Array]:
     low, high = mean - spread, mean + spread
-    if task != "binary":
+    if task == "regression":
         return low, high
     return np.maximum(low, 0), np.minimum(high, 1)
 

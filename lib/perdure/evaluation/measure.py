@@ -33,7 +33,8 @@ def names(task: str) -> list[str]:
 def losses(task: str) -> dict[str, str]:
     """Metric name to its row-wise loss (SQL over y and p), for the metrics that have one."""
     modules = {name: metric(name, task) for name in names(task)}
-    return {name: module.loss for name, module in modules.items() if hasattr(module, "loss")}
+    return {name: getattr(module, f"loss_{task}", module.loss) for name, module in modules.items()
+            if hasattr(module, "loss")}
 
 
 def lower_is_better(name: str, task: str) -> bool:
@@ -45,7 +46,8 @@ def measure(tally: Tally, task: str) -> dict[str, Estimate]:
     """Every metric of the task that is defined for the tally, and `base_rate` (binary) or `mean_label`, and
     `mean_prediction`."""
     found = {name: metric(name, task).measure(tally) for name in names(task)}
-    found["base_rate" if task == "binary" else "mean_label"] = tally.label.estimate()
+    if task != "multiclass":
+        found["base_rate" if task == "binary" else "mean_label"] = tally.label.estimate()
     if tally.n:
         found["mean_prediction"] = Estimate(float((tally.rows * tally.predicted).sum() / tally.rows.sum()))
     return {name: estimate for name, estimate in found.items() if estimate is not None}

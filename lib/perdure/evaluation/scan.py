@@ -4,7 +4,9 @@ Binary probabilities fall into `BINS` bins (`SLICE_BINS` for slices) that are fi
 and 1: their edges are even in the mean of p and its logit scaled to [0, 1]. Any metric that needs only the order of
 the probabilities is as exact as the bins are fine; see `Tally.tied`. Rows decided as 1 are counted apart from the
 others of their bin, so that what depends on the decision is exact wherever its threshold lies.
-Predictions of a regression fall into bins by sign and size, sixteen an octave: any unit, no edges to agree on.
+Of a multiclass task the predicted class is judged: its probability is binned, and what is true of it is whether it is
+the label. Predictions of a regression fall into bins by sign and size, sixteen an octave: any unit, no edges to agree
+on.
 """
 
 from __future__ import annotations
@@ -37,14 +39,34 @@ _OCTAVES = ("CAST(IF(p IS NULL OR isnan(p) OR p = 0, 0, "
             "signum(p) * greatest(least(floor(log2(abs(p)) * 16) + 4000, 8000), 1)) AS INT)")
 
 
+def answer(task: str) -> Column:
+    """What a row of predictions (`models.fitted.outputs`) is judged by, `p` of `tally`: the probability of class 1, the
+    predicted number, or of several classes a struct of the predicted one's `chance`, its number `class`, and the
+    probability of `each`."""
+    from pyspark.sql import functions as F
+
+    if task != "multiclass":
+        return F.col("probability" if task == "binary" else "prediction")
+    whole = F.struct(F.col("probability").alias("chance"), F.col("prediction").alias("class"),
+                     F.col("probabilities").alias("each"))
+    return F.when(F.col("probability").isNotNull(), whole)
+
+
+def decision(task: str) -> Column:
+    """What a row of predictions was decided as, `d` of `tally`: whether as class 1."""
+    from pyspark.sql import functions as F
+
+    return F.lit(True) if task == "multiclass" else F.col("prediction") == 1
+
+
 def side_by_side(rows: DataFrame, models: Mapping[str, str], slices: Sequence[str],
                  decided: Mapping[str, Column] | None = None) -> DataFrame:
-    """Rows for `tally` from rows that hold `label` and one prediction column for each of one or two models
+    """Rows for `tally` from rows that hold `label` and one column of answers for each of one or two models
     (name -> column), and what each of them decided (name -> boolean; else above `DECIDED`). With two, each is the
     other's partner in paired differences."""
     from pyspark.sql import functions as F
 
-    columns = [F.col(column).cast("double") for column in models.values()]
+    columns = [F.col(column) for column in models.values()]
     known = decided or {}
     yes = [known.get(name, value > DECIDED) for name, value in zip(models, columns, strict=True)]
     sides = [F.struct(F.lit(name).alias("model"), own.alias("p"), other.alias("q"), mine.alias("d"), its.alias("e"))
@@ -65,20 +87,20 @@ def slices_of(columns: Sequence[str]) -> Column:
 
 
 def tally(rows: DataFrame, *, task: str, paired: bool = False) -> list[Tally]:
-    """Tallies of rows with columns `model`, `y` (null: not to be judged), `p`, `d` (binary: whether it was decided as
-    class 1), `known` (whether the outcome is known), `slices` (see `slices_of`) and, when `paired`, `q` and `e` (the
-    other model's prediction and decision for the row).
+    """Tallies of rows with columns `model`, `y` (null: not to be judged), `p` (see `answer`), `d` (see `decision`),
+    `known` (whether the outcome is known), `slices` (see `slices_of`) and, when `paired`, `q` and `e` (the other
+    model's prediction and decision for the row).
 
     One action. Ordered by model, slice key and slice value; the tally over all rows (slice key None) comes first."""
     kinds = losses(task)
-    measures = _measures(list(kinds.values()), paired=paired)
+    measures = _measures(task, list(kinds.values()), paired=paired)
     grouped = _binned(rows, task, measures).groupBy("model", "slice_key", "slice_value", "bin", "decided")
     return _tallies(grouped.agg(*_aggregates(list(measures))).toArrow(), kinds, list(measures), task, paired=paired)
 
 
-def _measures(expressions: list[str], *, paired: bool) -> dict[str, str]:
+def _measures(task: str, expressions: list[str], *, paired: bool) -> dict[str, str]:
     """Output name to SQL over y, p, d, q, e: the label, each loss once, and each paired difference."""
-    found = {"y": "y"}
+    found = {"y": "CAST(p.class = y AS DOUBLE)" if task == "multiclass" else "y"}
     for i, expression in enumerate(dict.fromkeys(expressions)):
         found[f"loss_{i}"] = expression
         if paired:
@@ -96,15 +118,16 @@ def _binned(rows: DataFrame, task: str, measures: Mapping[str, str]) -> DataFram
     """One row a row and slice, with its bin and the measures."""
     from pyspark.sql import functions as F
 
+    regression, score = task == "regression", "p.chance" if task == "multiclass" else "p"
     judged = rows.withColumn("y", F.expr("IF(p IS NULL, NULL, y)"))
-    place = F.expr(_BIN if task == "binary" else _OCTAVES)
+    place = F.expr(re.sub(r"\bp\b", score, _OCTAVES if regression else _BIN))
     # Judged rows only carry a p, so that the mean prediction is over the rows that have a label.
-    decided = F.coalesce("d", F.lit(False)) if task == "binary" else F.lit(False)
+    decided = F.lit(False) if regression else F.coalesce("d", F.lit(False))
     columns = (F.expr(sql).alias(name) for name, sql in measures.items())
-    wide = judged.select("model", "known", F.expr("IF(y IS NULL, NULL, p)").alias("p"), place.alias("place"),
-                         decided.cast("int").alias("decided"), F.col("p").alias("score"), *columns, "slices")
+    wide = judged.select("model", "known", F.expr(f"IF(y IS NULL, NULL, {score})").alias("p"), place.alias("place"),
+                         decided.cast("int").alias("decided"), F.expr(score).alias("score"), *columns, "slices")
     long = wide.select("*", F.inline("slices")).drop("slices")
-    if task != "binary":
+    if regression:
         return long.withColumnRenamed("place", "bin")
     coarse = F.when(F.col("slice_key").isNull(), F.col("place")).otherwise(
         F.floor(F.col("place") / F.lit(BINS // SLICE_BINS)).cast("int"))

@@ -8,7 +8,7 @@ could see or that is left behind, so runs in one session can go on side by side,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,18 +53,30 @@ def build(sources: Mapping[str, DataFrame], pipeline: Pipeline, interval: Interv
 
 def labels(source: DataFrame, pipeline: Pipeline, interval: Interval) -> DataFrame:
     """Labels from the rows of the label's source whose event time lies in `interval`: the features' key and event
-    time under the features' names, `label` (double; null means that there was no outcome) and `available_at`."""
+    time under the features' names, `label` (double; null means that there was no outcome; of a multiclass task the
+    place of the class) and `available_at`. A value that is none of the classes raises when the frame is computed."""
     from pyspark.sql import functions as F
 
     declared = pipeline.sources[pipeline.label.source]
     if declared.event_time is None:
         raise ValueError(f"the label's source '{pipeline.label.source}' needs an event_time")
-    value = F.expr(pipeline.label.expression or quoted(pipeline.label.column)).cast("double")
+    value = F.expr(pipeline.label.expression or quoted(pipeline.label.column))
+    if pipeline.label.classes:
+        value = _class(value.cast("string"), pipeline.label.classes)
     time = F.col(quoted(declared.event_time)).cast("timestamp")
     key = pipeline.features.key
     return source.where(between(declared.event_time, interval.start, interval.end)).select(
-        _column(key), time.alias(pipeline.features.event_time), value.alias("label"),
+        _column(key), time.alias(pipeline.features.event_time), value.cast("double").alias("label"),
         _after(time, declared.available_after).alias("available_at"))
+
+
+def _class(value: Column, classes: Sequence[str]) -> Column:
+    """The place of a text among the classes."""
+    from pyspark.sql import functions as F
+
+    place = F.array_position(F.array(*map(F.lit, classes)), value)
+    said = F.concat(F.lit("label.classes has no "), value, F.lit(f"; it has: {', '.join(classes)}"))
+    return F.when(value.isNull(), None).when(place == 0, F.raise_error(said)).otherwise(place - 1)
 
 
 def run(sources: Mapping[str, DataFrame], pipeline: Pipeline) -> DataFrame:

@@ -94,9 +94,12 @@ def compiled(model: PipelineModel, saved: str) -> Compiled:
     `saved`: the local folder that holds the model in MLlib's own format: a tree's nodes are read from there, since
     MLlib shows them in no other way to every kind of session. Raises NotCompilable for stages, or a family, that
     have no compiled form."""
-    *preparation, last = model.stages
+    stages: list[Any] = list(model.stages)
+    *preparation, last = stages
     statement, categories, names = _prepared(preparation)
     kind = type(last).__name__
+    if getattr(last, "numClasses", 2) > 2:
+        raise NotCompilable(f"a model of {last.numClasses} classes has no compiled form")
     if kind in _TREES:
         (folder,) = Path(saved, "stages").glob(f"*_{last.uid}")
         value, answer, trees = _ensemble(last, nodes(folder), names, categories)

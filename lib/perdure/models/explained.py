@@ -120,6 +120,8 @@ def explainer(model: PipelineModel, folder: str | Path, means: Sequence[float] |
         raw = origin[f"_text_{number}" if name.startswith(("_onehot_", "_index_")) else name]
         slots += [columns.index(raw)] * max(size, 1)
     shape = (tuple(columns), tuple(inputs), np.array(slots))
+    if getattr(last, "numClasses", 2) > 2:
+        raise NotExplainable(f"a model of {last.numClasses} classes is not explained exactly")
     kind = trees.kind(last)
     if kind:
         found = trees.read(last, next(Path(folder, "stages").glob(f"*_{last.uid}")))

@@ -64,7 +64,7 @@ def assemble(preparation: Preparation, rows: DataFrame, encoding: str, model: Tr
 
 
 def predict(model: Transformer | Compiled | Decided, rows: DataFrame, task: str) -> DataFrame:
-    """`rows` with `prediction` (double) and `probability` (double, of class 1; null for regression) added; the
+    """`rows` with `prediction` and `probability` added, of a multiclass task `probabilities`, too (see `outputs`); the
     vectors on the way are dropped. Columns of these names that `rows` has already are replaced."""
     from pyspark.sql import functions as F
 
@@ -73,11 +73,23 @@ def predict(model: Transformer | Compiled | Decided, rows: DataFrame, task: str)
     if isinstance(model, Compiled):
         return model.predict(rows)
 
-    plain = rows.drop("prediction", "probability", "rawPrediction", "features")
-    scored = model.transform(plain)
+    plain = rows.drop("prediction", "probability", "probabilities", "rawPrediction", "features")
+    return model.transform(plain).select(*(F.col(quoted(name)) for name in plain.columns), *outputs(task))
+
+
+def outputs(task: str) -> list[Column]:
+    """From the columns that MLlib's transform adds: `prediction` (double; a class by its number) and `probability`
+    (double): of class 1, of the predicted class where there are several (`probabilities`: of each), null for a
+    regression."""
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as F
+
+    prediction = F.col("prediction").cast("double").alias("prediction")
+    if task == "multiclass":
+        each = vector_to_array(F.col("probability"))
+        return [prediction, F.array_max(each).alias("probability"), each.alias("probabilities")]
     probability = class_one() if task == "binary" else F.lit(None).cast("double")
-    return scored.select(*(F.col(quoted(name)) for name in plain.columns), "prediction",
-                         probability.alias("probability"))
+    return [prediction, probability.alias("probability")]
 
 
 def class_one() -> Column:
@@ -112,13 +124,21 @@ def _weights(model: Any, vectors: DataFrame, slots: int) -> list[float]:
     if hasattr(model, "get_feature_importances"):  # XGBoost's, by place; inputs that no tree splits on are left out
         gains = model.get_feature_importances("total_gain")
         return [gains.get(f"f{place}", 0.0) for place in range(slots)]
-    if not hasattr(model, "coefficients"):
+    coefficients = _coefficients(model)
+    if coefficients is None:
         return []
     from pyspark.ml.stat import Summarizer
     from pyspark.sql import functions as F
 
     spread = vectors.select(Summarizer.std(F.col("features")).alias("std")).collect()[0]["std"]
-    return [abs(weight) * width for weight, width in zip(model.coefficients.toArray(), spread.toArray(), strict=True)]
+    return list(abs(coefficients).sum(axis=0) * spread.toArray())
+
+
+def _coefficients(model: Any) -> Any:
+    """A linear model's weights, a row a class (one where there are two, or none)."""
+    if hasattr(model, "coefficientMatrix"):
+        return model.coefficientMatrix.toArray()
+    return model.coefficients.toArray()[None, :] if hasattr(model, "coefficients") else None
 
 
 def sizes(model: Any) -> Mapping[str, int]:
@@ -126,6 +146,5 @@ def sizes(model: Any) -> Mapping[str, int]:
     if hasattr(model, "totalNumNodes"):
         return {"trees": model.getNumTrees if not callable(model.getNumTrees) else model.getNumTrees(),
                 "nodes": model.totalNumNodes}
-    if hasattr(model, "coefficients"):
-        return {"coefficients": int((model.coefficients.toArray() != 0).sum())}
-    return {}
+    coefficients = _coefficients(model)
+    return {} if coefficients is None else {"coefficients": int((coefficients != 0).sum())}

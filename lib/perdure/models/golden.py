@@ -57,7 +57,7 @@ class Agreement:
 @dataclass(frozen=True)
 class Golden:
     """`columns`: feature name to SQL type. `rows`: their values, JSON-ready. `answers`: what MLlib gives for each row:
-    its class (regression: its prediction) and the probability of class 1 (regression: null)."""
+    its class (regression: its prediction) and `probability` (see `fitted.outputs`)."""
 
     task: str
     columns: Mapping[str, str]
@@ -155,8 +155,8 @@ def _apart(task: str) -> list[Column]:
     """`_differs`: whether the classes differ; `_gap`: how far the numbers are apart. A null is as far as can be."""
     from pyspark.sql import functions as F
 
-    one, other = ("_chance", "probability") if task == "binary" else ("_class", "prediction")
-    differs = "NOT (_class <=> prediction)" if task == "binary" else "false"
+    one, other = ("_class", "prediction") if task == "regression" else ("_chance", "probability")
+    differs = "false" if task == "regression" else "NOT (_class <=> prediction)"
     gap = (f"IF({one} <=> {other}, 0D, coalesce(nanvl(abs({one} - {other}) / greatest(1D, abs({one})), "
            "double('infinity')), double('infinity')))")
     return [F.expr(differs).alias("_differs"), F.expr(gap).alias("_gap")]

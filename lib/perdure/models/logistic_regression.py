@@ -9,7 +9,7 @@ from perdure.core.space import LogUniform, Params, Space, Uniform
 if TYPE_CHECKING:
     from pyspark.ml import Estimator
 
-tasks = ("binary",)
+tasks = ("binary", "multiclass")
 encoding: Literal["onehot", "index"] = "onehot"
 space: Space = {"regParam": LogUniform(1e-5, 1e-1), "elasticNetParam": Uniform(0.0, 1.0)}
 
@@ -19,5 +19,6 @@ def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
     from pyspark.ml.classification import LogisticRegression
 
     # 25 steps of L-BFGS bring the loss close to its optimum on tabular data; each one is a Spark job.
-    chosen: dict[str, Any] = {"family": "binomial", "maxIter": 25, "tol": 1e-5, **params}
+    kind = "binomial" if task == "binary" else "multinomial"
+    chosen: dict[str, Any] = {"family": kind, "maxIter": 25, "tol": 1e-5, **params}
     return LogisticRegression(**chosen)

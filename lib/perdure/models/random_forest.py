@@ -9,7 +9,7 @@ from perdure.core.space import Choice, Integer, Params, Space
 if TYPE_CHECKING:
     from pyspark.ml import Estimator
 
-tasks = ("binary", "regression")
+tasks = ("binary", "multiclass", "regression")
 encoding: Literal["onehot", "index"] = "index"
 space: Space = {
     "numTrees": Integer(20, 40, 10),
@@ -20,10 +20,10 @@ space: Space = {
 
 
 def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
-    """An unfitted `RandomForestClassifier` (binary) or `RandomForestRegressor`. Trees see 70 % of the rows."""
+    """An unfitted `RandomForestRegressor` (regression) or `RandomForestClassifier`. Trees see 70 % of the rows."""
     from pyspark.ml.classification import RandomForestClassifier
     from pyspark.ml.regression import RandomForestRegressor
 
     chosen: dict[str, Any] = {"subsamplingRate": 0.7, **params}
-    kind = RandomForestClassifier if task == "binary" else RandomForestRegressor
+    kind = RandomForestRegressor if task == "regression" else RandomForestClassifier
     return kind(seed=seed, **chosen)

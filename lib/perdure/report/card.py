@@ -110,7 +110,7 @@ def build(facts: CardFacts) -> CardView:
         len(slices[SLICES:]), overall, _padded(ends), _leans(facts.leans), tuple(curves), _padded(answers),
         tuple((judged.get("calibration") or {}).get("candidate", ())), tuple(_limits(facts, slices)), binary,
         bool(judged.get("champion")), judged.get("fairness") or {},
-        facts.leans.get("why_not", "It wasn't examined: there were no labelled held-out rows when it was trained."),
+        _why_not(facts, "It wasn't examined: there were no labelled held-out rows when it was trained."),
         dict(trained.get("columns") or {}),
     )  # fmt: skip
 
@@ -131,6 +131,12 @@ def _standing(facts: CardFacts) -> tuple[str, str, str]:
     return "bad", "Refused", f"It was not taken into service on {since}: {decided['reason']}."
 
 
+def _why_not(facts: CardFacts, otherwise: str) -> str:
+    """Why nothing is told of what it leans on, as a sentence."""
+    told = facts.leans.get("why_not")
+    return f"{_capital(told)}." if told else otherwise
+
+
 def _answers(facts: CardFacts, slices: Sequence[SliceRow]) -> tuple[tuple[str, str], ...]:
     found = (facts.judged.get("candidate") or {}).get(facts.metric)
     good = "Not judged yet."
@@ -139,7 +145,7 @@ def _answers(facts: CardFacts, slices: Sequence[SliceRow]) -> tuple[tuple[str, s
         good += f" (95% range {figure(found['low'])} to {figure(found['high'])})" if found["low"] is not None else ""
         good += f" on {facts.judged['rows']:,} rows it never learnt from."
     top = [name for name, size in largest(facts.leans.get("importance") or {}) if size > 0][:3]
-    leans = f"Mostly on {listed(top)}." if top else facts.leans.get("why_not", "Not examined.")
+    leans = f"Mostly on {listed(top)}." if top else _why_not(facts, "Not examined.")
     worse = [f"{row.key} {row.value}" for row in slices if row.worse][:3]
     careful = f"It is clearly worse for {listed(worse)}." if worse else "No part of the rows stands out as worse."
     return (("What does it predict?", facts.label), ("How good is it?", good), ("What does it lean on?", leans),

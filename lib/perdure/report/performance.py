@@ -12,7 +12,7 @@ from .words import smaller_is_better
 
 CHARTS = 2
 SLICES = 24
-_ORDER = ("log_loss", "roc_auc", "brier", "average_precision", "rmse", "mae", "mape", "r2", "accuracy", "f1")
+_ORDER = ("log_loss", "area_under_roc", "accuracy", "brier", "average_precision", "rmse", "mae", "mape", "r2", "f1")
 
 
 @dataclass(frozen=True)

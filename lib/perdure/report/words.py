@@ -25,7 +25,7 @@ TERMS = {
         "How wrong the stated probabilities were, on average. 0 is perfect, 0.69 is what saying "
         "“50%” every time gets. Being sure and wrong costs most. Smaller is better.",
     ),
-    "roc_auc": Term(
+    "area_under_roc": Term(
         "AUC",
         "Take one row that turned out positive and one that did not: how often the model gave the "
         "first the higher probability. 0.5 is a coin toss, 1 is always. Larger is better.",
@@ -71,6 +71,14 @@ TERMS = {
         "distribution into the other, in the column's own unit.",
     ),
     "chi_squared_test": Term("chi-squared statistic", "How surprising the category counts are if nothing had changed."),
+    "normed_wasserstein_distance": Term(
+        "normed Wasserstein distance",
+        "How far values would have to move, on average, to turn one distribution into the other, in the "
+        "column's standard deviations at the training. Above 0.1 is usually taken for drift.",
+    ),
+    "hellinger_distance": Term(
+        "Hellinger distance", "How far apart two distributions are: 0 is the same, 1 is nothing in common."
+    ),
     "tv_distance": Term("total variation", "The share of rows that would have to change bin to undo the change."),
     "l_infinity_distance": Term("L-infinity distance", "The largest change in any one bin's share of rows."),
     "expected": Term("expected", "Estimated from the model's own probabilities before outcomes are known."),

@@ -58,7 +58,8 @@ def _label(pipeline: Pipeline) -> str:
     """What is predicted, in a sentence or two."""
     label, task = pipeline.label, pipeline.model.task
     rule = f" ({label.expression})" if label.expression else ""
-    start = "The probability of" if task == "binary" else "The number"
+    kinds = {"binary": "The probability of", "multiclass": f"Which of {', '.join(label.classes)} is the"}
+    start = kinds.get(task, "The number")
     known = pipeline.sources[label.source].available_after
     after = f" Outcomes are known {known} after the event." if known.count else ""
     text = f"{start} {label.column}{rule}, for each {pipeline.features.key}.{after}"

@@ -14,6 +14,7 @@ from perdure.core.errors import PerdureError
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.core.record import RunRecord, fingerprint
+from perdure.models import fitted
 from perdure.steps.train import train
 
 from . import plans
@@ -118,16 +119,14 @@ def _differences(context: Context, record: RunRecord) -> list[str]:
 
 
 def _compare(context: Context, again: Any, stored: Any, rows: DataFrame) -> Comparison:
-    from pyspark.ml.functions import vector_to_array
     from pyspark.sql import functions as F
 
     key = context.pipeline.features.key
-    binary = context.pipeline.model.task == "binary"
+    task = context.pipeline.model.task
+    answer = "prediction" if task == "regression" else "probability"
 
     def scored(model: Any, name: str) -> DataFrame:
-        answer = vector_to_array(F.col("probability"))[1] if binary else F.col("prediction")
-        scores: DataFrame = model.transform(rows).select(key, answer.alias(name))
-        return scores
+        return fitted.predict(model, rows, task).select(key, F.col(answer).alias(name))
 
     both = scored(again, "again").join(scored(stored, "stored"), key)
     gap = F.abs(F.col("again") - F.col("stored"))

@@ -68,7 +68,8 @@ _COUNTS = ("rows_in", "good", "quarantined", "duplicates")
 
 def show(context: Context) -> None:
     """Prints the table on the terminal."""
-    wanted = {"binary": ("area_under_roc", "log_loss"), "regression": ("mae", "rmse")}[context.pipeline.model.task]
+    wanted = {"binary": ("area_under_roc", "log_loss"), "multiclass": ("accuracy", "log_loss"),
+              "regression": ("mae", "rmse")}[context.pipeline.model.task]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("interval", no_wrap=True)
     for name in ("rows in", "good", "quarantined", "champion", *wanted):

@@ -61,11 +61,9 @@ def _predicted(rows: DataFrame, models: Mapping[str, Model], task: str) -> tuple
     decided."""
     from pyspark.sql import functions as F
 
-    value = "probability" if task == "binary" else "prediction"
     for name, model in models.items():
-        yes = F.col("prediction") == 1
-        rows = predict(model, rows, task).withColumns({f"_{name}": F.col(value), f"_{name}_yes": yes})
-        rows = rows.drop("prediction", "probability")
+        told = {f"_{name}": scan.answer(task), f"_{name}_yes": scan.decision(task)}
+        rows = predict(model, rows, task).withColumns(told).drop("prediction", "probability", "probabilities")
     return rows, {name: F.col(f"_{name}_yes") for name in models}
 
 

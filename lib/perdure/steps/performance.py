@@ -69,9 +69,8 @@ def _joined(predictions: DataFrame, labels: DataFrame, features: DataFrame | Non
     from pyspark.sql import functions as F
 
     key = F.col(quoted(pipeline.features.key)).alias("key")
-    value = "probability" if pipeline.model.task == "binary" else "prediction"
-    decided = (F.col("prediction") == 1).alias("d")
-    rows = predictions.select(key, F.col("model_version").alias("model"), F.col(value).alias("p"), decided).join(
+    judged = [scan.answer(pipeline.model.task).alias("p"), scan.decision(pipeline.model.task).alias("d")]
+    rows = predictions.select(key, F.col("model_version").alias("model"), *judged).join(
         labels.select(key, F.col("label").alias("y"), F.lit(True).alias("known")), "key", "left")
     if features is None:
         rows = rows.withColumn("slices", scan.slices_of(()))

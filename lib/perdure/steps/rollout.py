@@ -22,7 +22,7 @@ def disagreement(predictions: DataFrame, features: DataFrame, *, champion: str, 
     from pyspark.sql import functions as F
 
     task, key = pipeline.model.task, F.col(quoted(pipeline.features.key)).alias("key")
-    value = "probability" if task == "binary" else "prediction"
+    value = "prediction" if task == "regression" else "probability"
 
     def of(version: str, column: str) -> Any:
         return F.max(F.when(F.col("model_version") == version, F.col(column)))
@@ -36,5 +36,5 @@ def disagreement(predictions: DataFrame, features: DataFrame, *, champion: str, 
         F.count("*").alias("rows"), F.avg("gap").alias("gap"), F.avg("other").alias("other"))
     order: list[Any] = [F.col("slice_key").isNotNull(), F.desc("gap"), "slice_key", "slice_value"]
     return [{"slice_key": row["slice_key"], "slice_value": row["slice_value"], "rows": row["rows"],
-             "mean_difference": row["gap"], "other_class": row["other"] if task == "binary" else None}
+             "mean_difference": row["gap"], "other_class": None if task == "regression" else row["other"]}
             for row in found.orderBy(*order).limit(_SLICES + 1).collect()]

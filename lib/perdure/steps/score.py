@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from perdure.models.decision import Decided
 
 CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
+_ANSWERS = ("prediction", "probability", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ class Scorer:
 
 
 def score(features: DataFrame, *, champion: Scorer, challenger: Scorer | None = None, pipeline: Pipeline) -> StepResult:
-    """Appends to `predictions`: key, event time, `prediction`, `probability` (of class 1; null for regression),
-    `model_version` and `role`. Lazy: the write computes it, in one pass.
+    """Appends to `predictions`: key, event time, `prediction` and `probability` (`models.fitted.outputs`; of several
+    classes also `probabilities`, and `class`, the predicted one's name), `model_version` and `role`. Lazy: the write
+    computes it, in one pass.
 
     With a challenger each key has two rows, one of each version: the one that serves the key has the role champion or
     challenger, the other one shadow. Which keys the challenger serves is told by a hash of key and version, so that a
@@ -42,13 +45,16 @@ def score(features: DataFrame, *, champion: Scorer, challenger: Scorer | None = 
     keys = [F.col(quoted(name)) for name in (pipeline.features.key, pipeline.features.event_time)]
     facts = {"model_version": champion.version, "role": CHAMPION}
     rows = predict(champion.model, features, task)
+    classes = pipeline.label.classes
     if challenger is None:
-        told = rows.select(*keys, *_told(champion.version, F.lit(CHAMPION)))
+        told = rows.select(*keys, *_told(champion.version, F.lit(CHAMPION), classes))
         return StepResult((Write("predictions", told, "append"),), facts)
-    both = predict(challenger.model, rows.withColumnsRenamed({"prediction": "_class", "probability": "_chance"}), task)
+    aside = rows.withColumnsRenamed({name: f"_first_{name}" for name in _ANSWERS})
+    both = predict(challenger.model, aside, task)
     served = serves(challenger.version, challenger.share, pipeline.features.key)
-    first = F.struct(*_told(champion.version, F.when(served, SHADOW).otherwise(CHAMPION), "_class", "_chance"))
-    second = F.struct(*_told(challenger.version, F.when(served, CHALLENGER).otherwise(SHADOW)))
+    role = F.when(served, SHADOW).otherwise(CHAMPION)
+    first = F.struct(*_told(champion.version, role, classes, "_first_"))
+    second = F.struct(*_told(challenger.version, F.when(served, CHALLENGER).otherwise(SHADOW), classes))
     told = both.select(*keys, F.inline(F.array(first, second)))
     more = {"challenger_version": challenger.version, "challenger_share": challenger.share}
     return StepResult((Write("predictions", told, "append"),), {**facts, **more})
@@ -61,8 +67,11 @@ def serves(version: str, share: int, key: str) -> Column:
     return F.pmod(F.xxhash64(F.col(quoted(key)), F.lit(version)), F.lit(100)) < F.lit(share)
 
 
-def _told(version: str, role: Column, prediction: str = "prediction", probability: str = "probability") -> list[Column]:
+def _told(version: str, role: Column, classes: Sequence[str], prefix: str = "") -> list[Column]:
     from pyspark.sql import functions as F
 
-    return [F.col(prediction).cast("double").alias("prediction"), F.col(probability).alias("probability"),
+    number, chance, each = (F.col(prefix + name) for name in _ANSWERS)
+    named = F.get(F.array(*map(F.lit, classes)), number.cast("int"))
+    several = [each.alias("probabilities"), named.alias("class")] if classes else []
+    return [number.cast("double").alias("prediction"), chance.alias("probability"), *several,
             F.lit(version).alias("model_version"), role.alias("role")]

@@ -204,7 +204,7 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
         preparation = prepare.fit(rows, columns)
         weights = _fair.weights(rows, pipeline)
         encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
-        label = F.col("label").alias("label", metadata=_label_metadata(pipeline.model.task))
+        label = F.col("label").alias("label", metadata=_label_metadata(pipeline))
         place = F.pmod(F.xxhash64(F.col(quoted(key))), F.lit(SAMPLE_STEPS)).cast("int").alias("place")
         prepared = preparation.apply(rows, encodings).select(
             label, (F.col(quoted(time)) >= at(extent.split)).alias("judging"), place,
@@ -223,9 +223,12 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
             cache.unpersist()
 
 
-def _label_metadata(task: str) -> dict[str, Any]:
-    """Tells MLlib that there are two classes, which spares each tree fit a pass over the rows to find out."""
-    return {"ml_attr": {"type": "nominal", "vals": ["0.0", "1.0"], "name": "label"}} if task == "binary" else {}
+def _label_metadata(pipeline: Pipeline) -> dict[str, Any]:
+    """Tells MLlib how many classes there are, which spares each tree fit a pass over the rows to find out."""
+    if pipeline.model.task == "regression":
+        return {}
+    classes = map(float, range(len(pipeline.label.classes) or 2))
+    return {"ml_attr": {"type": "nominal", "vals": [str(each) for each in classes], "name": "label"}}
 
 
 def _check(rows: DataFrame, pipeline: Pipeline) -> None:
@@ -236,6 +239,7 @@ def _check(rows: DataFrame, pipeline: Pipeline) -> None:
     by_key = rows.groupBy(F.col(quoted(key)).alias("key")).agg(F.count("*").alias("n"), F.min("label").alias("label"))
     found = by_key.agg(F.sum("n").alias("rows"), F.expr("count_if(n > 1)").alias("twice"),
                        F.expr("count_if(label = 0)").alias("zeros"), F.expr("count_if(label = 1)").alias("ones"),
+                       F.count_distinct("label").alias("kinds"),
                        F.max(F.when(F.col("n") > 1, F.col("key").cast("string"))).alias("example")).collect()[0]
     if not found["rows"]:
         raise PerdureError("training needs rows: no label in the training window meets a row of features. Check that "
@@ -246,6 +250,9 @@ def _check(rows: DataFrame, pipeline: Pipeline) -> None:
                            "sources' key so that doubles are dropped")
     if pipeline.model.task == "binary":
         _check_classes(found["rows"], found["zeros"], found["ones"])
+    elif pipeline.model.task == "multiclass" and found["kinds"] < 2:
+        raise PerdureError(f"a model needs rows of two classes or more; all {found['rows']} training rows have one "
+                           "label. Lengthen train.window, or mend label.expression")
 
 
 def _check_classes(rows: int, zeros: int, ones: int) -> None:
@@ -349,7 +356,7 @@ def _half_taught(data: _Prepared, winner: Trial, pipeline: Pipeline, *, weighed:
 def _measured(scored: DataFrame, task: str) -> dict[str, float]:
     from pyspark.sql import functions as F
 
-    value = fitted.class_one() if task == "binary" else F.col("prediction")
-    rows = scored.select("label", value.alias("p"))
-    whole = scan.tally(scan.side_by_side(rows, {"trial": "p"}, ()), task=task)
+    rows = scored.select("label", *fitted.outputs(task)).select(
+        "label", scan.answer(task).alias("p"), scan.decision(task).alias("d"))
+    whole = scan.tally(scan.side_by_side(rows, {"trial": "p"}, (), {"trial": F.col("d")}), task=task)
     return {name: found.value for name, found in measure.measure(whole[0], task).items()} if whole else {}

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 Law = Callable[["SparkSession", str], None]
-TASKS = ("binary", "regression")
+TASKS = ("binary", "multiclass", "regression")
 COLUMNS = ("number", "holes", "flag", "place")
 
 
 def of_mllib() -> list[tuple[str, str]]:
     """Family and task, of those families whose models have a compiled form and explanations: they need no package."""
     names = (name for name in registry.names("perdure.models") if not hasattr(_family(name), "packages"))
-    return [(name, task) for name in names for task in _family(name).tasks]
+    return [(name, task) for name in names for task in _family(name).tasks if task != "multiclass"]
 
 
 def learnable(spark: SparkSession, task: str, rows: int = 400) -> DataFrame:
@@ -44,7 +44,8 @@ def learnable(spark: SparkSession, task: str, rows: int = 400) -> DataFrame:
         "CASE WHEN id % 7 = 0 THEN NULL WHEN id % 11 = 0 THEN double('NaN') ELSE id % 5 END AS holes",
         "id % 2 = 0 AS flag", f"IF(id % 13 = 0, NULL, IF(id = 1, 'rare', concat('p', {place}))) AS place",
         f"{number} + 2 * ({place}) + IF(id % 2 = 0, 1, 0) + {noise} AS score")
-    label = F.expr("CAST(score > 8.5 AS DOUBLE)" if task == "binary" else "score + 1")
+    labels = {"binary": "CAST(score > 8.5 AS DOUBLE)", "multiclass": "CAST(least(floor(abs(score) / 5), 2) AS DOUBLE)"}
+    label = F.expr(labels.get(task, "score + 1"))
     return data.withColumn("label", label).drop("score")
 
 

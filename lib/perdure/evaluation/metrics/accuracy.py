@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from perdure.evaluation.tally import Estimate, Tally, proportion
 
-tasks = ("binary",)
+tasks = ("binary", "multiclass")
 direction = "higher"
 loss = "IF(d = (y = 1), 1D, 0D)"
+loss_multiclass = "IF(p.class = y, 1D, 0D)"
 
 
 def measure(tally: Tally) -> Estimate | None:

@@ -1,4 +1,4 @@
-"""Mean squared distance of the probability from the label (Brier 1950)."""
+"""Mean squared distance of the probability from the label (Brier 1950); of several classes, the distances summed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 
 from perdure.evaluation.tally import Array, Estimate, Tally
 
-tasks = ("binary",)
+tasks = ("binary", "multiclass")
 direction = "lower"
 loss = "(p - y) * (p - y)"
+loss_multiclass = "aggregate(p.each, 1D, (s, x) -> s + x * x) - 2 * element_at(p.each, CAST(y AS INT) + 1)"
 
 
 def measure(tally: Tally) -> Estimate | None:

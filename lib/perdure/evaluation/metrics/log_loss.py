@@ -6,9 +6,10 @@ import numpy as np
 
 from perdure.evaluation.tally import Array, Estimate, Tally
 
-tasks = ("binary",)
+tasks = ("binary", "multiclass")
 direction = "lower"
 loss = "-ln(greatest(IF(y = 1, p, 1 - p), 1e-15D))"
+loss_multiclass = "-ln(greatest(element_at(p.each, CAST(y AS INT) + 1), 1e-15D))"
 
 
 def measure(tally: Tally) -> Estimate | None:
