@@ -3,6 +3,7 @@
 # a Java runtime where none fits, and Delta's two jars. `spark-submit.sh` and `tests/run.sh` call it by themselves.
 #
 #   ./setup.sh          what jobs need          ./setup.sh dev      and what tests need
+#   ./setup.sh jars jars-kafka.lock             fetches the jars that a lock file names, and prints them for --jars
 #
 # Environment: PERDURE_PYTHON (a python3 >= 3.10), JAVA_HOME (>= 17), PIP_INDEX_URL (a mirror of the Python packages),
 # PERDURE_IVY_SETTINGS (an Ivy settings file: a mirror of the jars). Finished parts are never fetched twice; what an
@@ -147,34 +148,69 @@ Path(sys.argv[1]).write_bytes(pkcs12.serialize_java_truststore(trusted, BestAvai
 PYTHON
 }
 
-# jars.lock names the jars and their sha256. Ivy, which Spark brings along, fetches them; each arrives by a rename.
-install_jars() {
-    local sum group name version tmp jar java
+# Fetches the jars that a lock file names (sha256, group, name, version) into a folder. Ivy, which Spark brings along, gets
+# those that lack in one go; each is held against its sum and arrives by a rename.
+fetch_jars() {  # lock-file folder
+    local sum group name version jar java tmp line what missing=() names=()
     java=$(head -n 1 "$home/java")
-    mkdir -p "$home/jars"
+    mkdir -p "$2"
     while read -r sum group name version; do
         [[ $sum && $sum != \#* ]] || continue
-        jar=$home/jars/$name-$version.jar
+        jar=$2/$name-$version.jar
         [[ -e $jar ]] && sha256sum --status -c - <<<"$sum  $jar" && continue
         [[ ! -e $jar ]] || say "$jar is damaged or was cut short: fetching it again"
-        tmp=$(mktemp -d "$home/ivy.XXXXXX")
-        say "fetching $name $version"
-        ivy() {
-            "$java/bin/java" "$@" -Divy.default.ivy.user.dir="$tmp" -jar "$(spark_home)"/jars/ivy-*.jar \
-                ${PERDURE_IVY_SETTINGS:+-settings "$PERDURE_IVY_SETTINGS"} -cache "$tmp/cache" -notransitive -types jar \
-                -dependency "$group" "$name" "$version" -retrieve "$tmp/[artifact]-[revision].[ext]" >>"$log" 2>&1
-        }
-        # Behind a proxy with certificates of its own, the system may know them where Java does not.
-        ivy || { system_certificates "$tmp/trust" && ivy -Djavax.net.ssl.trustStore="$tmp/trust" \
-            -Djavax.net.ssl.trustStorePassword=changeit; } ||
-            { rm -rf "$tmp"; offline_hint "$name-$version.jar" "PERDURE_IVY_SETTINGS"; }
+        missing+=("$sum $group $name $version") names+=("${jar##*/}")
+    done <"$1"
+    ((${#missing[@]})) || return 0
+    tmp=$(mktemp -d "$home/ivy.XXXXXX")
+    what=${names[*]}
+    ((${#names[@]} <= 3)) || what="${#names[@]} jars of ${1##*/}"
+    say "fetching $what"
+    { printf '<ivy-module version="2.0"><info organisation="perdure" module="jars"/><configurations><conf name="default"/>'
+      printf '</configurations><dependencies>'
+      while read -r sum group name version; do
+          printf '<dependency org="%s" name="%s" rev="%s" transitive="false" conf="default->master"/>' \
+              "$group" "$name" "$version"
+      done < <(printf '%s\n' "${missing[@]}")
+      printf '</dependencies></ivy-module>\n'; } >"$tmp/ivy.xml"
+    ivy() {
+        "$java/bin/java" "$@" -Divy.default.ivy.user.dir="$tmp" -jar "$(spark_home)"/jars/ivy-*.jar \
+            ${PERDURE_IVY_SETTINGS:+-settings "$PERDURE_IVY_SETTINGS"} -cache "$tmp/cache" -ivy "$tmp/ivy.xml" \
+            -types jar bundle -retrieve "$tmp/[artifact]-[revision].[ext]" >>"$log" 2>&1
+    }
+    # Behind a proxy with certificates of its own, the system may know them where Java does not.
+    ivy || { system_certificates "$tmp/trust" && ivy -Djavax.net.ssl.trustStore="$tmp/trust" \
+        -Djavax.net.ssl.trustStorePassword=changeit; } ||
+        { rm -rf "$tmp"; offline_hint "$what" "PERDURE_IVY_SETTINGS"; }
+    for line in "${missing[@]}"; do
+        read -r sum group name version <<<"$line"
         sha256sum --status -c - <<<"$sum  $tmp/$name-$version.jar" ||
-            { rm -rf "$tmp"; die "$name-$version.jar as fetched is not the file that jars.lock names (sha256 differs)." \
+            { rm -rf "$tmp"; die "$name-$version.jar as fetched is not the file that ${1##*/} names (sha256 differs)." \
                 "Run the same command again; if it stays so, the mirror holds another file."; }
-        mv "$tmp/$name-$version.jar" "$jar"
-        rm -rf "$tmp"
-    done <"$root/jars.lock"
+        mv "$tmp/$name-$version.jar" "$2"
+    done
+    rm -rf "$tmp"
+}
+
+# Delta's jars, and the stamp by which a start knows them.
+install_jars() {
+    fetch_jars "$root/jars.lock" "$home/jars"
     stat -c '%n %s %Y' "$home"/jars/delta-*.jar >"$home/jars.stamp"
+}
+
+# What `--jars` takes: the jars of a lock file, fetched where they lack, as one list.
+list_jars() {  # lock-file
+    [[ -f $1 ]] || { say "there is no lock file $1; some that there are: $(cd "$root" && echo jars-*.lock)"; exit 2; }
+    [[ -e $home/java ]] || "$0"
+    local folder sum name version found=""
+    folder=$home/$(basename "$1" .lock)
+    log=$home/jars.log
+    : >"$log"
+    fetch_jars "$1" "$folder"
+    while read -r sum _ name version; do
+        [[ ! $sum || $sum == \#* ]] || found+=,$folder/$name-$version.jar
+    done <"$1"
+    echo "${found#,}"
 }
 
 # The archive of loaded classes (local-java.sh): one build at a time, put in place by a rename. Java 17 writes it when
@@ -199,7 +235,8 @@ main() {
         "") ;;
         dev) lock=requirements-dev.txt ;;
         archive) build_archive "$2"; exit ;;
-        *) say "usage: setup.sh [dev]"; exit 2 ;;
+        jars) list_jars "${2:-}"; exit ;;
+        *) say "usage: setup.sh [dev | jars LOCK-FILE]"; exit 2 ;;
     esac
     mkdir -p "$home" 2>/dev/null && [[ -w $home ]] ||
         die "cannot write to $home. Name another folder: PERDURE_HOME=/path, then run the same command again."

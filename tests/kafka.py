@@ -1,8 +1,4 @@
-"""A throw-away Kafka broker (KRaft) on loopback, for tests that need one.
-
-PERDURE_KAFKA is a folder with `libs` (the broker: kafka_2.13 and kafka-tools 4.2.0 with what they need at run time) and
-`sparkjars` (those of jars-kafka.lock).
-"""
+"""A throw-away Kafka broker (KRaft) on loopback, from the jars of tests/jars-broker.lock."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from .jars import folder
 from .standalone import free_port, wait_for
 
 PROPERTIES = """
@@ -34,18 +31,18 @@ share.coordinator.state.topic.min.isr=1
 class Broker:
     """A broker on loopback, that can be stopped and started again with what it holds."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        (folder / "server.properties").write_text(
-            PROPERTIES.format(port=self.port, controller=free_port(), folder=folder)
+    def __init__(self, place: Path) -> None:
+        self.folder, self.port = place, free_port()
+        (place / "server.properties").write_text(
+            PROPERTIES.format(port=self.port, controller=free_port(), folder=place)
         )
         made = self.tool("kafka.tools.StorageTool", "random-uuid").split()[-1]
-        self.tool("kafka.tools.StorageTool", "format", "-t", made, "-c", str(folder / "server.properties"))
+        self.tool("kafka.tools.StorageTool", "format", "-t", made, "-c", str(place / "server.properties"))
         self.start()
 
     def java(self, *words: str) -> list[str]:
         java = Path(os.environ["JAVA_HOME"]) / "bin" / "java"
-        libs = f"{os.environ['PERDURE_KAFKA']}/libs/*"
+        libs = f"{folder('jars-broker')}/*"
         return [str(java), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", libs, *words]
 
     def tool(self, *words: str) -> str:
@@ -68,8 +65,3 @@ class Broker:
     def topic(self, name: str, partitions: int, action: str = "--create") -> None:
         self.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", f"127.0.0.1:{self.port}", action,
                   "--topic", name, "--partitions", str(partitions))  # fmt: skip
-
-
-def connector() -> str:
-    """The jars of Spark's connector, as `--jars` takes them."""
-    return ",".join(map(str, Path(os.environ["PERDURE_KAFKA"], "sparkjars").glob("*.jar")))

@@ -34,10 +34,22 @@ typed=(lib)
 check ruff "$home/venv/bin/ruff" check "${sources[@]}"
 check mypy "$python" -m mypy "${typed[@]}"
 check imports "$home/venv/bin/lint-imports" --no-logo
-apart='postgres and not airflow and not kafka and not places and not slow'  # run by hand: servers' programs, many minutes
+apart='airflow and not slow'  # run by hand: an Airflow of its own, many minutes
 # One Spark session a process: two halves of the tests wait for each other's queries less than one after the other.
-check 'fast tests' "$python" -m pytest -m "not cluster and not long and not $apart" -n 2 --dist loadfile --durations 10
+check 'fast tests' "$python" -m pytest -m "not cluster and not long and not services and not $apart" -n 2 --dist loadfile --durations 10
 # These start clusters and set-ups of their own, so they have the machine to themselves.
+services() {  # real servers, and one session with all the jars that reach them
+    local lock
+    for lock in jars-kafka jars-s3 tests/jars-broker tests/jars-postgres; do
+        "$root/setup.sh" jars "$root/$lock.lock" >/dev/null || return
+    done
+    command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || {
+        echo "PostgreSQL's server is needed (Debian, Ubuntu: apt install postgresql)"
+        return 1
+    }
+    "$python" -m pytest -m "services and not $apart" --durations 10
+}
+check 'services tests' services
 check 'cluster tests' "$python" -m pytest -m "cluster and not long and not $apart" --durations 5
 check 'long tests' "$python" -m pytest -m "long and not $apart" -n 2 --dist loadfile --durations 20
 

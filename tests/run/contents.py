@@ -28,8 +28,14 @@ def tables(project: Path) -> list[str]:
 
 
 def rows(spark: SparkSession, project: Path, table: str) -> list[Any]:
-    """The table's rows as sorted texts."""
-    frame: DataFrame = spark.read.format("delta").load(str(project / ".data" / "buoy" / "tables" / table))
+    """The rows of a project's table as sorted texts."""
+    return contents(spark, f"{project}/.data/buoy/tables/{table}")
+
+
+def contents(spark: SparkSession, place: str) -> list[Any]:
+    """The rows of the table at `place`, whose last part is its name, as sorted texts."""
+    frame: DataFrame = spark.read.format("delta").load(place)
+    table = place.rpartition("/")[2]
     if table == "runs":
         frame = frame.where("status <> 'failed'")
     drop = CHANCE | ({"at"} if table == "alias_history" else set())

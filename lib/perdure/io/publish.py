@@ -31,6 +31,7 @@ def send(messages: DataFrame, options: Mapping[str, str | int | bool]) -> None:
 def _cause(text: str) -> str:
     """What is wrong, in one line. Kafka's exceptions name no option's value."""
     if "ailed to find data source: kafka" in text or "ailed to find the data source: kafka" in text:
-        return "Spark's Kafka connector isn't there: give its jars, --jars (see jars-kafka.lock)"
+        mends = './spark-submit.sh --jars "$(./setup.sh jars jars-kafka.lock)" ...'
+        return f"Spark's Kafka connector isn't there: {mends}"
     causes = [line.rpartition("Exception: ")[2] for line in text.splitlines() if "Exception: " in line]
     return (causes or text.splitlines() or ["?"])[-1][:300]

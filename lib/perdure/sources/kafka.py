@@ -186,6 +186,7 @@ def _explained(topic: str, error: Exception) -> SourceError:
     """What is wrong, in one line: Spark hands on Kafka's exceptions, whose options (with secrets) it doesn't print."""
     text = str(error)
     if "Failed to find data source: kafka" in text or "Failed to find the data source: kafka" in text:
-        return SourceError(f"{topic}: Spark's Kafka connector isn't there: give its jars, --jars (see jars-kafka.lock)")
+        return SourceError(f"{topic}: Spark's Kafka connector isn't there: ./spark-submit.sh --jars "
+                           '"$(./setup.sh jars jars-kafka.lock)" ...')
     causes = [line.rpartition("Exception: ")[2] for line in text.splitlines() if "Exception: " in line]
     return SourceError(f"{topic}: can't be read: {(causes or text.splitlines() or ['?'])[-1][:300]}")

@@ -1,15 +1,9 @@
-"""The kafka source against a real broker (KRaft), held to the laws of all sources. Run by hand, alone:
-tests/run.sh tests/sources/test_kafka.py -m kafka
-
-PERDURE_KAFKA is a folder with `libs` (the broker: kafka_2.13 and kafka-tools 4.2.0 with what they need at run time) and
-`sparkjars` (those of jars-kafka.lock).
-"""
+"""The kafka source against a real broker (KRaft), held to the laws of all sources."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -25,33 +19,15 @@ from perdure.core.interval import Duration, Interval
 from perdure.sources import kafka
 from perdure.testing import sources as laws
 
-from ..kafka import Broker, connector
-from .drawn import few
-from .test_laws import COLUMNS, SAMPLES, TEXT, _json, _mixed, values
+from ..kafka import Broker
+from ..sources.drawn import few
+from ..sources.test_laws import COLUMNS, SAMPLES, TEXT, _json, _mixed, values
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.kafka
+pytestmark = pytest.mark.services
 DAY = Interval.parse("2024-01-01", Duration(1, "day"))
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A session with the connector."""
-    from perdure.testing.spark import spark_for_tests
-
-    session = spark_for_tests(tmp_path_factory.mktemp("spark"), {"spark.jars": connector()})
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    found = Broker(tmp_path_factory.mktemp("kafka"))
-    yield found
-    found.stop()
-    shutil.rmtree(found.folder / "data", ignore_errors=True)
-
-
 Record = tuple[str | None, bytes | None, int, str]  # key, value, partition, time
 
 

@@ -1,12 +1,7 @@
-"""The jdbc source against a real PostgreSQL server, held to the laws of all sources.
-
-Needs PostgreSQL's programs and its JDBC driver (PERDURE_POSTGRES_JAR=/path/to/postgresql-42.7.7.jar); run by hand:
-tests/run.sh tests/sources/test_postgres.py -m postgres
-"""
+"""The jdbc source against a real PostgreSQL server, held to the laws of all sources."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,20 +18,19 @@ from perdure.sources import jdbc
 from perdure.testing import sources as laws
 
 from ..postgres import server as throw_away
-from .drawn import few
-from .test_laws import COLUMNS, TEXT, frame_of, values
+from ..sources.drawn import few
+from ..sources.test_laws import COLUMNS, TEXT, frame_of, values
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.postgres
+pytestmark = pytest.mark.services
 DAY = Interval.parse("2024-01-01", Duration(1, "day"))
 
 
 @pytest.fixture(scope="module")
 def server(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """A throw-away server on loopback; gives the source's options."""
-    spark.sql(f"ADD JAR '{os.environ['PERDURE_POSTGRES_JAR']}'")
     with throw_away(tmp_path_factory.mktemp("postgres")) as port:
         yield {"url": f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=postgres", "driver": "org.postgresql.Driver"}
 
