@@ -156,7 +156,7 @@ def airflow(tmp_path: Path) -> Airflow:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Airflow]:
     """One that a test fills and starts, on a PostgreSQL of its own."""
-    with server(tmp_path / "postgres") as port:
+    with server() as port:
         found = Airflow(tmp_path / "airflow", f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres")
         try:
             yield found

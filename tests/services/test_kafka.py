@@ -150,6 +150,6 @@ def test_records_that_are_gone_are_missed(spark: SparkSession, broker: Broker) -
     produce(spark, broker, "short", [at("a", 1, 0, "2024-01-01T00:00:00")])
     with pytest.raises(Exception, match=r"(?i)offset|data"):
         kafka.read(spark, ["short/0[0,5)"], config(broker, options={
-            **broker.options, "fetchOffset.numRetries": 1, "kafkaConsumer.pollTimeoutMs": 2000})).collect()
+            **broker.options, "fetchOffset.numRetries": 1, "kafkaConsumer.pollTimeoutMs": 500})).collect()
     with pytest.raises(SourceError, match="expected topic/partition"):
         kafka.read(spark, ["short"], config(broker))

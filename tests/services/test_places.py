@@ -52,7 +52,7 @@ class Places:
 
 @pytest.fixture
 def places(tmp_path: Path, s3: str) -> Iterator[Places]:
-    with postgres(tmp_path / "postgres") as database:
+    with postgres() as database:
         yield Places(tmp_path, s3, database)
 
 

@@ -29,9 +29,9 @@ DAY = Interval.parse("2024-01-01", Duration(1, "day"))
 
 
 @pytest.fixture(scope="module")
-def server(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def server() -> Iterator[dict[str, Any]]:
     """A throw-away server on loopback; gives the source's options."""
-    with throw_away(tmp_path_factory.mktemp("postgres")) as port:
+    with throw_away() as port:
         yield {"url": f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=postgres", "driver": "org.postgresql.Driver"}
 
 

@@ -47,7 +47,7 @@ def upload(endpoint: str, sample: laws.Sample, path: Path, rows: Sequence[laws.R
 def test_law(
     spark: SparkSession, s3: str, tmp_path: Path, law: Any, sample: laws.Sample, data: st.DataObject
 ) -> None:
-    remote = replace(sample, write=partial(upload, s3, sample), name=name_of)
+    remote = replace(sample, write=partial(upload, s3, sample), name=name_of, remote=True)
     law(spark, remote, tmp_path, data.draw(st.lists(values(TEXT.filter(str.strip)), min_size=15, max_size=30)))
 
 
