@@ -13,6 +13,9 @@ python=$home/venv/bin/python
 export JAVA_HOME PERDURE_HOME=$home PYTHONPATH=$root/lib PYSPARK_PYTHON=$python PYSPARK_DRIVER_PYTHON=$python
 export SPARK_LOCAL_IP=127.0.0.1 MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true GX_ANALYTICS_ENABLED=false
 export GIT_PYTHON_REFRESH=quiet
+# Tests start many processes: where Python is told to keep no byte code, each would compile its packages anew.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX=$home/pycache
 export SPARK_HOME=$home/spark
 unset SPARK_CONF_DIR
 
