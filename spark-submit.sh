@@ -89,6 +89,12 @@ if ! ready; then
     ready || die "the set-up in $home is not complete. Remove that folder, then run the same command again."
 fi
 export JAVA_HOME=$java SPARK_HOME=$home/spark
+# Who wants no byte code beside the sources gets it here: without any, each start compiles its packages anew, and so does
+# each worker.
+if [[ ${PYTHONDONTWRITEBYTECODE:-} && -w $home ]]; then
+    unset PYTHONDONTWRITEBYTECODE
+    export PYTHONPYCACHEPREFIX=${PYTHONPYCACHEPREFIX:-$home/pycache}
+fi
 
 [[ ${1:-} != *.py ]] || : "${remote:=${SPARK_REMOTE:-}}"
 # ---- over Spark Connect there is no Java here, and the session's settings are the server's

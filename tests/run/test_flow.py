@@ -21,7 +21,7 @@ class Noting(Session):
 
     def __init__(self, refuses: int | None = None, slow: int | None = None) -> None:
         progress = SimpleNamespace(heading=lambda text: None, say=lambda text: None)
-        pipeline = SimpleNamespace(publish=None)
+        pipeline = SimpleNamespace(publish=None, sources={})
         super().__init__(SimpleNamespace(dry_run=False, progress=progress, pipeline=pipeline))  # type: ignore[arg-type]
         self.noted: list[tuple[str, int]] = []
         self.refuses, self.slow = refuses, slow
@@ -77,6 +77,25 @@ def test_a_long_training_lets_the_data_get_ahead_but_no_further_than_stated() ->
     session.live(DAYS)
     before = session.noted[: session.noted.index(("retrain", 2))]
     assert max(day for step, day in before if step == "ingest") == 2 + AHEAD
+
+
+def test_an_interval_lands_while_the_features_of_the_one_before_are_made() -> None:
+    class Building(Noting):
+        landed = threading.Event()
+
+        def featurize(self, interval: Interval) -> Any:
+            if interval.start.day == 1:
+                assert self.landed.wait(30), "the second day did not land beside the first one's features"
+            super().featurize(interval)
+
+        def validate(self, interval: Interval) -> Any:
+            super().validate(interval)
+            if interval.start.day == 2:
+                self.landed.set()
+
+    session = Building()
+    session.live(DAYS)
+    assert [day for step, day in session.noted if step == "featurize"] == list(range(1, 9))
 
 
 def test_after_refused_data_nothing_later_is_touched() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
+from pathlib import Path
 from typing import Any
 
 from pyspark.errors import AnalysisException
@@ -31,6 +35,8 @@ _CONFLICT = re.compile(
     r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION|ALREADY_EXISTS"
 )
 _TRIES = 5
+# So many are the tables, at their versions, that the steps of an interval read, and those of the steps beside them.
+_FRAMES = 12
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ class Tables:
         """`root`: the folder that a relative `storage` starts from. `conflicts` counts writes that met another one."""
         self._spark = spark
         self.conflicts = 0
+        self._there: set[str] = set()
+        self._frames: OrderedDict[tuple[str, int], DataFrame] = OrderedDict()
+        self._lock = threading.Lock()
         self._schema = f"{place.catalog}.{place.schema_name}" if place.catalog else None
         storage = place.storage or ""
         self._storage = storage if _URL.match(storage) or storage.startswith("/") else f"{root}/{storage}"
@@ -73,7 +82,7 @@ class Tables:
         """The rows that `wish` names, at `version` (default: the newest). Raises PerdureError when Delta has no such
         version any more (vacuumed, or the table was replaced)."""
         try:
-            rows = self._open(wish.table, version)
+            rows = self._open(wish.table, None) if version is None else self._opened(wish.table, version)
             rows.schema  # noqa: B018 (resolve now, so that a missing version is told here)
         except AnalysisException as error:
             at = "" if version is None else f" at version {version}"
@@ -107,8 +116,9 @@ class Tables:
     def append_records(self, table: str, rows: DataFrame, note: str = "") -> None:
         """Appends control records (the ledger's), unpartitioned; small files are compacted by Delta as they gather.
         `note` becomes the commit's metadata."""
-        if not self.exists(table):
+        if table not in self._there and not self.exists(table):
             self._create(table, rows, "TBLPROPERTIES ('delta.autoOptimize.autoCompact' = 'true')")
+        self._there.add(table)
         options = {"userMetadata": note, "mergeSchema": "true"}
         writer = rows.write.format("delta").mode("append").options(**options)
         where = self.where(table)
@@ -120,6 +130,7 @@ class Tables:
 
         require_classic(f"deleting rows of {table}")
         known = DeltaTable.forName if self._schema else DeltaTable.forPath
+        self._frames.clear()
         option = "spark.databricks.delta.commitInfo.userMetadata"
         self._spark.conf.set(option, note)
         try:
@@ -136,12 +147,30 @@ class Tables:
 
     def commit_of(self, table: str, run_id: str) -> Commit:
         """The newest commit that carries `run_id`. Raises PerdureError when the table's history has none."""
+        newest = self._newest_commit(table)
+        if newest is not None and newest[0] == run_id:
+            return newest[1]
         for limit in (1, None):
             for row in self.history(table, limit):
                 if row["userMetadata"] == run_id:
                     written = (row["operationMetrics"] or {}).get("numOutputRows")
                     return Commit(int(row["version"]), None if written is None else int(written))
         raise PerdureError(f"table {self.where(table)} has no commit of run {run_id[:12]}; was its history vacuumed?")
+
+    def _newest_commit(self, table: str) -> tuple[str, Commit] | None:
+        """The newest commit and the run id that it carries, from the log's own file (Delta's protocol, "Commit
+        Provenance Information"), where that lies on a local disk; asking Delta is a Spark job. None elsewhere."""
+        if self._schema or not self._storage.startswith("/"):
+            return None
+        try:
+            log = Path(self.where(table), "_delta_log")
+            file = max(log.glob("*.json"), key=lambda each: each.name)
+            with file.open(encoding="utf-8") as lines:
+                made = next(found for line in lines if (found := json.loads(line).get("commitInfo")))
+            written = (made.get("operationMetrics") or {}).get("numOutputRows")
+            return made.get("userMetadata", ""), Commit(int(file.stem), None if written is None else int(written))
+        except (OSError, ValueError, StopIteration):
+            return None
 
     def _into_path(self, rows: DataFrame, table: str, options: Mapping[str, str], replaced: str | None) -> None:
         writer = rows.write.format("delta").options(**options).partitionBy("_interval")
@@ -177,6 +206,20 @@ class Tables:
                     raise
                 self.conflicts += 1
                 time.sleep(0.5 * (_TRIES - left))
+
+    def _opened(self, table: str, version: int) -> DataFrame:
+        """The table at a version, which never changes: steps that read the same one share Delta's picture of it, which
+        costs several Spark jobs to make where a newer version is there."""
+        with self._lock:
+            if (table, version) in self._frames:
+                self._frames.move_to_end((table, version))
+                return self._frames[table, version]
+        rows = self._open(table, version)
+        with self._lock:
+            self._frames[table, version] = rows
+            while len(self._frames) > _FRAMES:
+                self._frames.popitem(last=False)
+        return rows
 
     def _open(self, table: str, version: int | None) -> DataFrame:
         reader: Any = self._spark.read.format("delta")

@@ -119,7 +119,7 @@ def _work(
     }
     result = plan.call(inputs, run_id)
     extra, more = plan.finish(result, run_id) if plan.finish else ({}, ())
-    outputs = tuple(_write(context, plan, write, run_id) for write in (*result.writes, *more))
+    outputs = _written(context, plan, (*result.writes, *more), run_id)
     facts, elsewhere = plan.confirm(outputs) if plan.confirm is not None else ({}, ())
     for output in outputs:
         if output.rows not in (None, result.committed.get(output.table, output.rows)):
@@ -129,6 +129,16 @@ def _work(
                 "the way, so nothing will read this run's; please report it with both numbers"
             )
     return result, outputs + elsewhere, {**extra, **facts}
+
+
+def _written(context: Context, plan: Plan, writes: Sequence[Write], run_id: str) -> Outputs:
+    """What was written, in the writes' order. They go to different tables and mostly wait for commits, so they go side
+    by side; all of them end before the first error goes on to the caller."""
+    if len(writes) < 2:
+        return tuple(_write(context, plan, write, run_id) for write in writes)
+    with ThreadPoolExecutor(len(writes)) as pool:
+        futures = [pool.submit(_write, context, plan, write, run_id) for write in writes]
+    return tuple(future.result() for future in futures)
 
 
 def _write(context: Context, plan: Plan, write: Write, run_id: str) -> TableVersion:

@@ -224,22 +224,29 @@ class Session:
 
     def live(self, intervals: Sequence[Interval]) -> None:
         """Everything that is due in these intervals, in their order. While the models of one are at work, the data of
-        the next `AHEAD` are made ready: they depend on no model, and no step sees rows later than its own interval."""
+        the next `AHEAD` are made ready: they depend on no model, and no step sees rows later than its own interval. One
+        is landed while the features of the one before are made."""
         if self.context.dry_run:
             for interval in intervals:
                 self.context.progress.heading(f"{interval}")
                 self._preview(interval)
             return
         self._living = True
-        with ThreadPoolExecutor(1) as thread:
+        restates = any(source.late == "upsert" for source in self.context.pipeline.sources.values())
+        landed: Future[None] | None = None
+        ready: Future[None] | None = None
+        with ThreadPoolExecutor(2) as threads:
             ahead: deque[Future[None]] = deque()
             try:
                 for number, interval in enumerate(intervals):
                     for following in intervals[number + len(ahead) : number + 1 + AHEAD]:
-                        ahead.append(thread.submit(self._prepare, following, ahead[-1] if ahead else None))
+                        # Late rows state earlier intervals anew, and nobody may be reading those.
+                        landed = threads.submit(self._land, following, ready if restates else landed)
+                        ready = threads.submit(self._build, following, landed, ready)
+                        ahead.append(ready)
                     self._live(interval, ahead.popleft())
             except BaseException:
-                thread.shutdown(wait=False, cancel_futures=True)
+                threads.shutdown(wait=False, cancel_futures=True)
                 raise
         self._restate(intervals)
 
@@ -268,12 +275,18 @@ class Session:
         if any(record.interval == interval.label for record in self.tally.done):
             self.context.progress.heading(f"{interval} lived")
 
-    def _prepare(self, interval: Interval, before: Future[None] | None = None) -> None:
-        """The data steps of an interval; none of them where those of the interval `before` failed."""
+    def _land(self, interval: Interval, before: Future[None] | None) -> None:
+        """An interval's rows, ingested and validated; not where what is to be done `before` failed."""
         if before is not None:
             before.result()
         self.ingest(interval)
         self.validate(interval)
+
+    def _build(self, interval: Interval, landed: Future[None], before: Future[None] | None) -> None:
+        """An interval's features, once its rows are there and the features of the one `before` are made."""
+        landed.result()
+        if before is not None:
+            before.result()
         self.featurize(interval)
 
     def _preview(self, interval: Interval) -> None:

@@ -6,6 +6,8 @@ java_options+=" -XX:Tier4InvocationThreshold=25000 -XX:Tier4MinInvocationThresho
 java_options+=" -XX:Tier4CompileThreshold=75000 -XX:Tier4BackEdgeThreshold=200000"
 # Two hundred megabytes of compiled code a year; the default room is about as large.
 java_options+=" -XX:ReservedCodeCacheSize=512m"
+# Some hundred megabytes of classes a life; Java would collect the whole heap at each of the steps towards it.
+java_options+=" -XX:MetaspaceSize=256m"
 # A library of Spark's (BLAS) makes Java warn of things that no user can mend.
 java_options+=" -XX:-PrintWarnings"
 # On two cores parallel collectors are only overhead.
