@@ -39,6 +39,11 @@ class Preparation:
         """The bins that trees need: the most categories of any column, the shared one included; 32 at least."""
         return max([32, *(len(values) + 1 for values in self.categories.values())])
 
+    @property
+    def values(self) -> dict[str, str]:
+        """SQL of each raw column's value as the preparation takes it: a number, null where missing, or a text."""
+        return {**{name: _number(name) for name in self.medians}, **{name: _text(name) for name in self.categories}}
+
     def stages(self, rows: DataFrame, encoding: str, output: str = "features") -> list[Transformer]:
         """Fitted MLlib stages from rows with the raw columns to the vector column `output`. `rows` gives the schema
         only. `encoding`: "onehot" (a column a category) or "index" (one column, marked as nominal)."""

@@ -128,6 +128,10 @@ def _standing(facts: CardFacts) -> tuple[str, str, str]:
         return "good", "Champion by hand", f"Champion from {since} on: {decided['reason']}."
     if decided["decision"] == "challenge":
         return "watch", "Challenger", f"From {since} on: {decided['reason']}."
+    if decided["decision"] == "wait":
+        return "waiting", "Waits for approval", f"Since {since}: {decided['reason']}."
+    if decided["decision"] == "reject":
+        return "bad", "Rejected by hand", f"On {since}: {decided['reason']}."
     return "bad", "Refused", f"It was not taken into service on {since}: {decided['reason']}."
 
 

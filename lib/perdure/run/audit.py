@@ -94,8 +94,10 @@ def model(lineage: Lineage, version: str, moment: str = "9999") -> dict[str, JSO
     if judged:
         found["evaluation"] = evaluation(judged)
     if deployed:
-        told = ("decision", "reason", "effective_from", "previous_version", "blessing")
+        told = ("decision", "reason", "effective_from", "previous_version", "blessing", "approval")
         found["decision"] = {**_run(deployed), **{name: deployed.facts.get(name) for name in told}}
+    answered = lineage.answer(version)
+    found["approval"] = {**_run(answered), **answered.facts["approval"]} if answered else None
     return found
 
 

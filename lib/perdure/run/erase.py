@@ -137,7 +137,8 @@ def show(found: Mapping[str, Any], context: Context) -> None:
     if found["without_the_column"]:
         out.print(f"not looked at, having no column {found['column']}: {', '.join(found['without_the_column'])}")
     for model in found["models"]:
-        decided = {"promote": "was or is champion", "refuse": "was refused"}.get(str(model["decision"]), "not decided")
+        decided = {"promote": "was or is champion", "refuse": "was refused",
+                   "wait": "waits for approval", "reject": "was rejected"}.get(str(model["decision"]), "not decided")
         out.print(f"model v{model['version']} (trained {model['interval']}, {decided}) learnt from such rows")
     if {"features", "labels"} <= set(found["without_the_column"]):
         out.print("[bold]features and labels have no such column[/]: rows made from these stay there, and which models "

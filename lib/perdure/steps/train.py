@@ -21,6 +21,7 @@ from perdure.core.identifiers import quoted
 from perdure.core.protocols import JSON, StepResult
 from perdure.core.space import Params
 from perdure.evaluation import measure, scan
+from perdure.features import alone
 from perdure.features.times import at, between, micros
 from perdure.models import fitted, prepare
 from perdure.models.decision import Decided, Decision
@@ -100,7 +101,8 @@ class _Prepared:
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
           ended: Sequence[Trial] = (), progress: Progress | None = None) -> StepResult:
     """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
-    columns, importance, size, trials; with `model.fairness` also mitigation, with `model.decision` decision.
+    columns, importance, size, trials, alone (how far each feature alone tells the label, 0 to 1); with `model.fairness`
+    also mitigation, with `model.decision` decision.
 
     `features` and `labels`: those tables over [cut - window, cut) at least. `progress` is called with each Trial as it
     ends; `ended` are those that an earlier run of this training has ended, which are not run again. Raises PerdureError
@@ -110,7 +112,8 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
     known = labels.where(between(pipeline.features.event_time, since, until) & _known(cut))
     training = _labelled(features, known, pipeline, since, until)
     columns = prepare.usable(features.schema, _not_features(pipeline))
-    with _prepared(training, list(columns), pipeline, _extent(known, pipeline, since, until)) as data:
+    extent = _extent(known, pipeline, since, until)
+    with _prepared(training, list(columns), pipeline, extent) as data:
         trials = _search(data, pipeline, ended, progress)
         winner = best(trials)
         encoding = fitted.family(winner.family, pipeline.model.task).encoding
@@ -119,7 +122,7 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         model = fitted.assemble(data.preparation, training, encoding, last)
         fair = {"mitigation": _mitigation(data, winner, pipeline)} if data.weights else {}
         decision, changed = _decision(data, winner, pipeline)
-        fair |= changed
+        fair |= {**changed, "alone": _alone(data, pipeline, extent)}
     value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.count,
                          since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut), cut, decision)
     return StepResult(facts={**_facts(value, winner, leans, fitted.sizes(last), cut), **fair}, value=value)
@@ -351,6 +354,19 @@ def _half_taught(data: _Prepared, winner: Trial, pipeline: Pipeline, *, weighed:
 
     learning = data.search.where(~F.col("judging"))
     return _fit(data, winner.family, winner.params, pipeline, learning if weighed else learning.drop(_fair.WEIGHT))
+
+
+def _alone(data: _Prepared, pipeline: Pipeline, extent: _Extent) -> dict[str, float]:
+    """How far each feature alone tells the label, on a sample by the hash of the key."""
+    from pyspark.sql import functions as F
+
+    values, texts = data.preparation.values, data.preparation.categories
+    late = F.col(quoted(pipeline.features.event_time)) >= at(extent.split)
+    place = F.pmod(F.xxhash64(F.col(quoted(pipeline.features.key)), F.lit("alone")), F.lit(SAMPLE_STEPS))
+    share = alone.ROWS / max(1, data.count)
+    some = data.rows if share >= 1 else data.rows.where(place < math.ceil(share * SAMPLE_STEPS))
+    return alone.alone(some.withColumn("_judging", late), {name: values[name] for name in data.preparation.medians},
+                       {name: (values[name], found) for name, found in texts.items()}, task=pipeline.model.task)
 
 
 def _measured(scored: DataFrame, task: str) -> dict[str, float]:
