@@ -77,6 +77,13 @@ def test_a_candidate_waits_and_the_next_takes_its_place(spark: SparkSession, fil
         assert [(r.interval[-2:], r.facts["decision"], r.facts["model_version"]) for r in deployed] == [
             ("02", "wait", "1"), ("03", "wait", "2")]
         assert all(r.facts["blessing"]["blessed"] for r in deployed), "found to run here before anybody is asked"
+        checked = context.ledger.latest("leakage", interval="2024-01-03")
+        assert checked is not None, "with every training"
+        assert (checked.facts["rows"], checked.facts["compared"]) == (0, 241)
+        judged = context.ledger.latest("evaluate", interval="2024-01-03")
+        told = {line.rule: line for line in judged.gate.lines}  # type: ignore[union-attr]
+        assert told["features as of an earlier time"].measured == "0 of 241 rows differ"
+        assert told["what one feature alone tells of the label"].passed
         assert champion_at(context.ledger, END) is None
         assert [getattr(waiting_at(context.ledger, END.replace(day=day)), "version", None)
                 for day in (2, 3, 4)] == [None, "1", "2"]

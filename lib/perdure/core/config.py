@@ -128,6 +128,16 @@ class Fairness(Section):
     )
 
 
+class Prepare(Section):
+    """How features become what models see. Numbers: gaps are the median, with an indicator. Texts: see `categories`; a
+    gap is a value. Dates and times: not at all; say in the features' SQL what counts, such as `hour(at)`."""
+
+    categories: int = Field(
+        default=63, ge=1, le=254, description="a text's values that count, the most frequent; rarer and unseen ones "
+        "are one more"
+    )
+
+
 class Model(Section):
     """The task, the model families to search, and how."""
 
@@ -135,6 +145,7 @@ class Model(Section):
                        "`label.classes`; regression: how much")
     families: tuple[str, ...] = Field(min_length=1, description="model families that the search chooses from")
     exclude: tuple[str, ...] = Field(default=(), description="feature columns that the model must not see")
+    prepare: Prepare = Prepare()
     tune: Tune = Tune()
     decision: Decision | None = Field(default=None, description="what mistakes cost, from which the threshold follows")
     fairness: Fairness | None = Field(default=None, description="lessens unlike treatment of groups; before and after "

@@ -60,7 +60,7 @@ def answer(context: Context, interval: Interval, action: str, version: str, why:
     if not why.strip():
         raise UsageError('expected --why "...": the reason stands in the record, beside who and when')
     if action == APPROVE:
-        _free(context, interval.end)
+        free(context, interval.end)
     # A yes that failed for its check is another run each time: the environment may have been mended.
     tried = [record.run_id for record in context.ledger.records
              if record.status == "refused" and record.facts.get("approval")
@@ -126,7 +126,7 @@ def _waiting(context: Context, version: str, moment: datetime) -> Waiting:
                      f"{ask(context, found.version)}")
 
 
-def _free(context: Context, moment: datetime) -> None:
+def free(context: Context, moment: datetime) -> None:
     """Raises UsageError where a pin or a rollout under way keeps any candidate from serving."""
     pinned, challenger = pinned_at(context.ledger, moment), challenger_at(context.ledger, moment)
     job = command(context, "rollout", None)

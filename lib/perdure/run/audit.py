@@ -85,7 +85,8 @@ def model(lineage: Lineage, version: str, moment: str = "9999") -> dict[str, JSO
     deployed = lineage.deployment(version, moment) or lineage.deployment(version)
     found: dict[str, JSON] = {"version": version, "training": None, "evaluation": None, "decision": None, "data": None}
     if trained:
-        wanted = ("family", "params", "rows", "since", "until", "holdout", "columns", "tracking_run")
+        wanted = ("family", "params", "rows", "since", "until", "holdout", "columns", "tracking_run",
+                  "prepared")
         facts = {name: trained.facts.get(name) for name in wanted}
         found["training"] = {**_run(trained), **facts, "seed": trained.seed}
         brought = trained.facts.get("imported")

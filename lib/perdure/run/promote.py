@@ -22,7 +22,7 @@ from perdure.core.interval import Interval
 from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON, RunRecord
 
-from . import audit, blessing, deciding
+from . import approving, audit, blessing, deciding
 from .champion import champion_at
 from .context import Context
 from .engine import Inputs, Plan, execute
@@ -34,9 +34,10 @@ _FILES = "pipeline"
 
 def promote(source: Context, goal: Context, version: str, reason: str = "", *, force: bool = False) -> dict[str, JSON]:
     """Brings a version of `source` to `goal`'s registry, where it becomes champion from when it did at the source (or
-    would have) on; once: again it answers with what is there. Raises UsageError for one target twice or an unknown
-    version, ModelGateRefused for one that didn't pass its gate or isn't approved there unless `force`d, PerdureError
-    where files differ, EnvironmentMismatch where its golden rows don't come out as at the training."""
+    would have) on; once: again it answers with what is there. Raises UsageError for one target twice, an unknown
+    version, or where a pinned version or a rollout under way keeps others from serving; ModelGateRefused for one that
+    didn't pass its gate or isn't approved there unless `force`d; PerdureError where files differ; EnvironmentMismatch
+    where its golden rows don't come out as at the training."""
     if source.pipeline.place == goal.pipeline.place:
         raise UsageError(f"target {goal.pipeline.target} is where the version is; --to names another")
     lineage = Lineage(source.ledger.records)
@@ -48,6 +49,8 @@ def promote(source: Context, goal: Context, version: str, reason: str = "", *, f
         raise ModelGateRefused(f"model version {version} didn't pass its gate, so it isn't promoted (--force does it)")
     _answered(source, lineage, version, force=force)
     interval = Interval.parse(trained.interval, goal.pipeline.interval)
+    if not _there(goal, trained):
+        approving.free(goal, interval.end)
     text = reason or f"promoted from {source.pipeline.target}, where it is v{version}"
     with tempfile.TemporaryDirectory() as folder:
         files = _bundle(source, version, Path(folder), (trained, judged))
@@ -62,6 +65,13 @@ def promote(source: Context, goal: Context, version: str, reason: str = "", *, f
             "effective_from": deployed.record.facts["effective_from"], "reason": deployed.record.facts["reason"],
             "decision": deployed.record.facts["decision"],
             "run": brought.record.run_id}  # fmt: skip
+
+
+def _there(goal: Context, trained: RunRecord) -> bool:
+    """Whether the version of a training was brought and decided on before."""
+    brought = [str(record.facts["model_version"]) for record in goal.ledger.records if record.step == "promote"
+               and record.status == "done" and record.facts.get("imported", {}).get("run") == trained.run_id]
+    return any(Lineage(goal.ledger.records).deployment(version) for version in brought)
 
 
 def _answered(source: Context, lineage: Lineage, version: str, *, force: bool) -> None:
