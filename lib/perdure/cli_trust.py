@@ -28,10 +28,7 @@ def audit(pipeline: str, target: str | None, as_json: bool, **wish: Any) -> None
 
     A prediction, or a model: its data, tables at their versions, source files, expectations, gate lines, code,
     environment, and who ran it. A file: the models and predictions it touched."""
-    chosen = [name for name in ("verify", "vacuum", "prediction", "model", "source")
-              if wish[name] not in (None, False)]  # fmt: skip
-    if len(chosen) != 1:
-        raise click.UsageError("give one of --verify, --vacuum, --prediction, --model and --source")
+    _require_one(wish)
     with opened(pipeline, target, as_json=as_json) as context:
         from perdure.core.errors import UsageError
         from perdure.run import audit, audit_view
@@ -57,6 +54,17 @@ def audit(pipeline: str, target: str | None, as_json: bool, **wish: Any) -> None
             show(found)
     if wish["verify"] and not found["intact"]:
         sys.exit(1)
+
+
+def _require_one(wish: dict[str, Any]) -> None:
+    """Raises a usage error unless one question is asked, with options that go with it."""
+    chosen = [name for name in ("verify", "vacuum", "prediction", "model", "source")
+              if wish[name] not in (None, False)]  # fmt: skip
+    if len(chosen) != 1:
+        raise click.UsageError("give one of --verify, --vacuum, --prediction, --model and --source")
+    for name, goes_with in (("anchors", "verify"), ("interval", "prediction")):
+        if wish[name] and chosen != [goes_with]:
+            raise click.UsageError(f"--{name.removesuffix('s')} goes with --{goes_with}")
 
 
 @command("explain.py pipelines/flights.yml --interval 2013-11 --top 3")
@@ -101,7 +109,7 @@ def card(pipeline: str, target: str | None, as_json: bool, model_version: str | 
 
 
 @command("promote.py pipelines/flights.yml 3 --to cluster")
-@click.option("--force", is_flag=True, help="Also a version that didn't pass its gate.")
+@click.option("--force", is_flag=True, help="Also a version that didn't pass its gate, or isn't approved.")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for alias_history.")
 @click.option("--to", "goal", required=True, metavar="TARGET", help="Where it goes; --target is where it is.")
 @pipeline_options
@@ -110,7 +118,8 @@ def promote(pipeline: str, target: str | None, as_json: bool, model_version: str
     """Bring a model version from one target's registry to another's, where it becomes champion.
 
     Model, golden rows, card, pipeline file, SQL, suites and records go as one bundle, whose files are compared on
-    arrival. Exit code 4 for a version that didn't pass its gate."""
+    arrival. Exit code 4 for a version that didn't pass its gate, or waits for approval or was rejected where it is.
+    Where the goal asks for approval (gate: {approval: required}) it waits there."""
     with opened(pipeline, target, as_json=as_json) as source, opened(pipeline, goal, as_json=as_json) as context:
         from perdure.run import cards
         from perdure.run import promote as moving

@@ -22,7 +22,8 @@ def test_law(spark: SparkSession, name: str, law: Law) -> None:
 
 def test_the_families_are_those_of_the_folder() -> None:
     assert registry.names("perdure.models") == [
-        "gbt", "generalized_linear_regression", "linear_regression", "logistic_regression", "random_forest", "xgboost"]
+        "gbt", "generalized_linear_regression", "linear_regression", "logistic_regression", "random_forest",
+        "sklearn_hist_gradient_boosting", "xgboost"]
 
 
 def test_a_family_must_know_the_task() -> None:

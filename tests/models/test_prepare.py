@@ -50,6 +50,15 @@ def test_the_rarest_categories_and_unseen_ones_share_a_place(spark: SparkSession
     rare = spark.sql("SELECT * FROM VALUES ('c90', 'same'), ('c89', 'same'), ('never', 'same') AS t (text, other)")
     assert [row[0] for row in vectors(found, rare, "index")] == [0, 63, 63]
     assert [sum(row[:63]) for row in vectors(found, rare, "onehot")] == [1, 0, 0]
+    few = prepare.fit(rows, ["text", "other"], 2)
+    assert few.categories == {"text": ("c90", "c0"), "other": ("same",)}
+    assert [row[0] for row in vectors(few, rare, "index")] == [0, 2, 2]
+
+
+def test_columns_of_no_use_are_named(spark: SparkSession) -> None:
+    schema = spark.sql("SELECT 1 AS id, timestamp'2024-01-01' AS seen, array(1) AS list, 'x' AS text").schema
+    assert prepare.usable(schema, ["id"]) == {"text": "string"}
+    assert prepare.unused(schema, ["id"]) == {"seen": "timestamp", "list": "array<int>"}
 
 
 def test_strange_names_and_values(spark: SparkSession) -> None:

@@ -63,6 +63,17 @@ def facts() -> CardFacts:
                      [("prove the ledger", "./spark-submit.sh jobs/audit.py x --verify")])  # fmt: skip
 
 
+def test_what_became_of_columns_and_classes(facts: CardFacts) -> None:
+    prepared = {"unused": {"seen": "timestamp"}, "gaps": [], "categories": {"town": 63, "kind": 4},
+                "most_categories": 63, "classes": {"0": 980, "1": 20}}
+    model = {**facts.model, "training": {**facts.model["training"], "prepared": prepared}}
+    said = " ".join(build(replace(facts, model=model)).limits)
+    for text in ("doesn't use seen (timestamp)", "Of town it knows the 63 most frequent", "2.0% are of class 1"):
+        assert text in said
+    decided = " ".join(build(replace(facts, model=model, threshold={"threshold": 0.2})).limits)
+    assert "of class 1" not in decided
+
+
 def test_a_card_tells_what_was_recorded(facts: CardFacts) -> None:
     view = build(facts)
     assert (view.status, view.state) == ("good", "Passed")

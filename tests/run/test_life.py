@@ -30,7 +30,7 @@ def same(spark: Any, expected: Path, found: Path) -> None:
 def test_the_life_closes_the_loop(spark: Any, lived: Path) -> None:
     runs = json.loads(job("history", lived, "--json").stdout)
     steps = {run["step"] for run in runs}
-    assert steps == {*STEPS, "performance", "train", "evaluate", "deploy"}
+    assert steps == {*STEPS, "performance", "train", "leakage", "evaluate", "deploy"}
     assert all(run["status"] in ("done", "refused") for run in runs)
     decisions = [run["facts"] for run in runs if run["step"] == "retrain"]
     assert [facts["decision"] for facts in decisions][:3] == ["keep", "keep", "train"]

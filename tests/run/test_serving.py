@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -221,13 +222,68 @@ def test_dry_run_says_it_and_off_does_not_ask(opened: Opened, monkeypatch: pytes
         assert require(context) == {}
 
 
-def test_the_job_ends_with_5(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = environment.describe
-    monkeypatch.setattr(environment, "describe", lambda *given: {**here(*given), "java": "11.0.2"})
-    done = CliRunner().invoke(cli.score, [str(file), "--interval", "2024-01-06", "--rerun"])
+@pytest.fixture(scope="module")
+def needing(spark: SparkSession, file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """The lived pipeline, which needs a package from now on and was checked with it: its file, the package's folder."""
+    made, folder = file.with_name("needing.yml"), tmp_path_factory.mktemp("packages")
+    made.write_text(f"{file.read_text()}gate: {{environment_rules: {{packages: [parcelmap]}}}}\n")
+    (folder / "parcelmap-1.5.2.dist-info").mkdir()
+    _parcelmap(folder, "1.5.2", "")
+    sys.path.insert(0, str(folder))
+    done = CliRunner().invoke(cli_serve.deploy, [str(made), "--interval", "2024-01-06", "--recheck"])
+    assert done.exit_code == 0, done.output
+    yield made, folder
+    sys.path.remove(str(folder))
+
+
+def _parcelmap(folder: Path, version: str, source: str) -> None:
+    (folder / "parcelmap-1.5.2.dist-info" / "METADATA").write_text(f"Name: parcelmap\nVersion: {version}\n")
+    (folder / "parcelmap.py").write_text(source)
+    sys.modules.pop("parcelmap", None)
+    importlib.invalidate_caches()
+
+
+MISSING = "import ctypes\nctypes.CDLL('libparcelmap_fast.so.7')\n"
+BROKEN = {
+    "package": ("package parcelmap", r"2\.0\.0 +1\.5\.2", lambda _, folder: _parcelmap(folder, "2.0.0", "")),
+    "Spark conf": ("ANSI mode", "false +true", lambda spark, _: spark.conf.set("spark.sql.ansi.enabled", "false")),
+    "time zone": ("time zone", "Asia/Tokyo +UTC",
+                  lambda spark, _: spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")),
+    "Java": ("java", r"11\.0\.2 +(17|2\d)\.", None),
+    "native library": ("package parcelmap", r"1\.5\.2 does not load: OSError: libparcelmap_fast\.so\.7.* +1\.5\.2",
+                       lambda _, folder: _parcelmap(folder, "1.5.2", MISSING)),
+}
+"""What is broken: the fact that tells, what the table says of it here and where it was checked, and how to break it."""
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_the_job_refuses_a_broken_environment(spark: SparkSession, needing: tuple[Path, Path], what: str,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    """Really broken, but for Java: another one would need a process of its own, so the tasks' answer is changed."""
+    (file, folder), (fact, told, broken) = needing, BROKEN[what]
+    before = {key: str(spark.conf.get(key)) for key in ("spark.sql.ansi.enabled", "spark.sql.session.timeZone")}
+    try:
+        if broken is None:
+            monkeypatch.setattr(environment, "_machines", lambda _: ("11.0.2", "2.13.18"))
+        else:
+            broken(spark, folder)
+        done = CliRunner().invoke(cli.score, [str(file), "--interval", "2024-01-06", "--rerun"])
+    finally:
+        _parcelmap(folder, "1.5.2", "")
+        for key, value in before.items():
+            spark.conf.set(key, value)
     assert done.exit_code == 5, done.output
-    assert "11.0.2" in done.output
-    assert "jobs/deploy.py" in done.output
+    lines = done.output.splitlines()
+    assert any(re.fullmatch(r" +here +checked with", line) for line in lines), done.output
+    (line,) = [line for line in lines if re.match(rf"  {fact}  ", line)]
+    assert re.search(told, line), line
+    assert f"check it in this one: ./spark-submit.sh jobs/deploy.py {file} --interval 2024-01-06 --recheck" in (
+        done.output)
+
+
+def test_what_was_mended_scores_again(needing: tuple[Path, Path]) -> None:
+    done = CliRunner().invoke(cli.score, [str(needing[0]), "--interval", "2024-01-06"])
+    assert done.exit_code == 0, done.output
 
 
 def test_changes_by_hand(file: Path, opened: Opened) -> None:

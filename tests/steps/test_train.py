@@ -60,6 +60,11 @@ def test_facts_are_json_and_tell_what_matters(trained: StepResult) -> None:
     assert facts["loss"] == min(trial["loss"] for trial in facts["trials"])
     assert list(facts["importance"]) == ["weight", "town"]
     assert sum(facts["importance"].values()) == pytest.approx(1)
+    assert list(facts["alone"]) == ["weight", "town"]
+    assert 0 < facts["alone"]["town"] < facts["alone"]["weight"] < 0.95
+    assert facts["prepared"]["unused"] == {}
+    assert facts["prepared"]["categories"] == {"town": 3}
+    assert sum(facts["prepared"]["classes"].values()) == facts["rows"]
     assert facts["holdout"] == {"since": "2024-01-09T00:00:00+00:00", "until": "2024-01-11T00:00:00+00:00"}
 
 

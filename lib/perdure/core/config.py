@@ -128,6 +128,16 @@ class Fairness(Section):
     )
 
 
+class Prepare(Section):
+    """How features become what models see. Numbers: gaps are the median, with an indicator. Texts: see `categories`; a
+    gap is a value. Dates and times: not at all; say in the features' SQL what counts, such as `hour(at)`."""
+
+    categories: int = Field(
+        default=63, ge=1, le=254, description="a text's values that count, the most frequent; rarer and unseen ones "
+        "are one more"
+    )
+
+
 class Model(Section):
     """The task, the model families to search, and how."""
 
@@ -135,6 +145,7 @@ class Model(Section):
                        "`label.classes`; regression: how much")
     families: tuple[str, ...] = Field(min_length=1, description="model families that the search chooses from")
     exclude: tuple[str, ...] = Field(default=(), description="feature columns that the model must not see")
+    prepare: Prepare = Prepare()
     tune: Tune = Tune()
     decision: Decision | None = Field(default=None, description="what mistakes cost, from which the threshold follows")
     fairness: Fairness | None = Field(default=None, description="lessens unlike treatment of groups; before and after "
@@ -180,6 +191,20 @@ class EnvironmentRules(Section):
     tolerance: float = Field(default=1e-9, ge=0, description="how far predictions on the golden rows may differ")
 
 
+class Leakage(Section):
+    """What is looked for with every training: features that come out otherwise when they are computed from what was
+    known at an earlier time, and a feature that alone nearly gives the label."""
+
+    mode: Literal["enforce", "dry_run", "off"] = Field(
+        default="dry_run",
+        description="whether it refuses a candidate (enforce), is told (dry_run), or isn't looked for",
+    )
+    alone: float = Field(
+        default=0.95, gt=0, le=1, description="how far one feature alone may tell the label: classes by 2 AUC - 1, "
+        "numbers by R squared of ranks; 1 allows all"
+    )
+
+
 class Gate(Section):
     """What a candidate must show before it serves."""
 
@@ -190,10 +215,15 @@ class Gate(Section):
     beat_champion: BeatChampion | None = None
     slices: tuple[SliceRule, ...] = Field(default=(), description="thresholds that hold in every part of the rows")
     fairness: tuple[SliceRule, ...] = Field(default=(), description="how unlike groups may be treated (binary)")
+    leakage: Leakage = Field(default=Leakage(), description="features that know too much")
     environment: Literal["enforce", "dry_run", "off"] = Field(
         default="enforce", description="whether a model scores only where its golden rows were predicted as stored"
     )
     environment_rules: EnvironmentRules = EnvironmentRules()
+    approval: Literal["none", "required"] = Field(
+        default="none", description="required: a candidate that passed waits until a person says yes or no by "
+        "`jobs/rollout.py PIPELINE approve VERSION --why TEXT` (or `reject`); the next that passes takes its place"
+    )
 
 
 class Rollout(Section):
@@ -277,8 +307,8 @@ class Alerts(Section):
     """Whom to tell of a change of state, and of which kinds."""
 
     to: tuple[str, ...] = Field(min_length=1, description="Apprise URLs; write secrets as ${env:NAME}")
-    on: tuple[Literal["data", "drift", "performance", "retrain", "model"], ...] = Field(
-        default=("data", "drift", "performance", "retrain", "model"), description="kinds of change"
+    on: tuple[Literal["data", "drift", "performance", "retrain", "model", "approval"], ...] = Field(
+        default=("data", "drift", "performance", "retrain", "model", "approval"), description="kinds of change"
     )
     at_most: AtMost | None = Field(default=None, description="how many notices, so that nobody is flooded")
     picture: bool = Field(default=True, description="attach a chart of what the notice is about (PNG)")

@@ -6,4 +6,5 @@ File name = registered name; a family's file gives `tasks`, `encoding`, `space` 
 
 from __future__ import annotations
 
-HELPERS = ("prepare", "fitted", "compiled", "decision", "golden", "trees", "shap", "explained", "importance")
+HELPERS = ("prepare", "fitted", "compiled", "decision", "golden", "trees", "shap", "explained", "importance",
+           "single")

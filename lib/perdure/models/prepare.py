@@ -1,10 +1,10 @@
 """From raw feature rows to the vectors that the families train on. Fitted once a training, shared by all trials.
 
 Numbers and booleans: not-a-number and infinity count as missing; missing becomes the column's median, with an
-indicator (1 = was missing) where the training rows have missing values. Strings: the `MAX_CATEGORIES` most frequent
-values, missing being a value of its own; rarer and unseen ones share one further category. Other types (timestamps,
-dates, nested) are not features. Everything is plain MLlib stages, so a fitted model scores raw rows wherever
-Spark runs.
+indicator (1 = was missing) where the training rows have missing values. Strings: the most frequent values (as many as
+`model.prepare.categories` says), missing being a value of its own; rarer and unseen ones share one further category.
+Other types (timestamps, dates, nested) are not features. Everything is plain MLlib stages, so a fitted model scores raw
+rows wherever Spark runs.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ class Preparation:
     def bins(self) -> int:
         """The bins that trees need: the most categories of any column, the shared one included; 32 at least."""
         return max([32, *(len(values) + 1 for values in self.categories.values())])
+
+    @property
+    def values(self) -> dict[str, str]:
+        """SQL of each raw column's value as the preparation takes it: a number, null where missing, or a text."""
+        return {**{name: _number(name) for name in self.medians}, **{name: _text(name) for name in self.categories}}
 
     def stages(self, rows: DataFrame, encoding: str, output: str = "features") -> list[Transformer]:
         """Fitted MLlib stages from rows with the raw columns to the vector column `output`. `rows` gives the schema
@@ -103,8 +108,15 @@ def usable(schema: StructType, exclude: Sequence[str]) -> dict[str, str]:
             if field.name not in exclude and not field.name.startswith("_") and _kind(field.dataType)}
 
 
-def fit(rows: DataFrame, columns: Sequence[str]) -> Preparation:
-    """Learn the preparation of `columns` from the training rows, in two passes (one without string columns).
+def unused(schema: StructType, exclude: Sequence[str]) -> dict[str, str]:
+    """The columns that `usable` leaves out for their type alone: name to SQL type."""
+    return {field.name: field.dataType.simpleString() for field in schema
+            if field.name not in exclude and not field.name.startswith("_") and not _kind(field.dataType)}
+
+
+def fit(rows: DataFrame, columns: Sequence[str], most: int = MAX_CATEGORIES) -> Preparation:
+    """Learn the preparation of `columns` from the training rows, in two passes (one without string columns). `most`:
+    how many categories a string column has, at most, beside the shared one.
 
     Medians are within half a per cent of rank, which filling gaps does not feel. Categories are ordered by frequency,
     then by name. Raises PerdureError when no column can be a feature."""
@@ -114,7 +126,7 @@ def fit(rows: DataFrame, columns: Sequence[str]) -> Preparation:
     if not numbers and not texts:
         raise PerdureError("a model needs at least one feature that is a number, a boolean or a string; found none")
     medians, indicators = _numbers(rows, numbers)
-    return Preparation(medians, indicators, _categories(rows, texts))
+    return Preparation(medians, indicators, _categories(rows, texts, most))
 
 
 def _numbers(rows: DataFrame, names: list[str]) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -130,7 +142,7 @@ def _numbers(rows: DataFrame, names: list[str]) -> tuple[dict[str, float], tuple
     return medians, tuple(name for i, name in enumerate(names) if found[f"missing_{i}"])
 
 
-def _categories(rows: DataFrame, names: list[str]) -> dict[str, tuple[str, ...]]:
+def _categories(rows: DataFrame, names: list[str], most: int) -> dict[str, tuple[str, ...]]:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -140,7 +152,7 @@ def _categories(rows: DataFrame, names: list[str]) -> dict[str, tuple[str, ...]]
                       for i, name in enumerate(names)))
     counts = rows.select(F.inline(pairs)).groupBy("place", "value").count()
     order = Window.partitionBy("place").orderBy(F.desc("count"), "value")
-    top = counts.withColumn("rank", F.row_number().over(order)).where(f"rank <= {MAX_CATEGORIES}").collect()
+    top = counts.withColumn("rank", F.row_number().over(order)).where(f"rank <= {most}").collect()
     top.sort(key=lambda row: (row["place"], row["rank"]))
     return {name: tuple(row["value"] for row in top if row["place"] == i) for i, name in enumerate(names)}
 

@@ -11,6 +11,7 @@ SENTENCES = {
     "performance": ("the model is worse than promised", "the model is as good as promised again"),
     "retrain": ("a training is due", "no training is due any more"),
     "model": ("a candidate did not pass its gate", "a candidate passed its gate again"),
+    "approval": ("a candidate waits for approval", "no candidate waits for approval any more"),
 }
 """What is said of each kind of state as it begins and as it ends."""
 

@@ -14,6 +14,7 @@ from . import words
 from .words import figure, listed, share, smaller_is_better, title
 
 SLICES, FEATURES, CURVES, FEW = 18, 15, 6, 100
+RARE = 0.1
 _SMALL_GAP = 0.02  # of a probability: less isn't worth a warning
 
 
@@ -128,6 +129,10 @@ def _standing(facts: CardFacts) -> tuple[str, str, str]:
         return "good", "Champion by hand", f"Champion from {since} on: {decided['reason']}."
     if decided["decision"] == "challenge":
         return "watch", "Challenger", f"From {since} on: {decided['reason']}."
+    if decided["decision"] == "wait":
+        return "waiting", "Waits for approval", f"Since {since}: {decided['reason']}."
+    if decided["decision"] == "reject":
+        return "bad", "Rejected by hand", f"On {since}: {decided['reason']}."
     return "bad", "Refused", f"It was not taken into service on {since}: {decided['reason']}."
 
 
@@ -220,6 +225,26 @@ def largest(sizes: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
 
 
+def _preparation(prepared: Mapping[str, Any], *, threshold: bool) -> list[str]:
+    """What became of columns and classes that a reader may not expect."""
+    found = []
+    if unused := prepared.get("unused"):
+        named = listed([f"{name} ({kind})" for name, kind in unused.items()][:6])
+        found.append(f"It doesn't use {named}: neither numbers nor texts. The features' SQL can say what counts of "
+                     "them, such as hour(x).")  # fmt: skip
+    most = prepared.get("most_categories")
+    full = [name for name, count in (prepared.get("categories") or {}).items() if count == most]
+    if full:
+        found.append(f"Of {listed(full[:6])} it knows the {most} most frequent values apart; rarer and new ones count "
+                     "as one (model.prepare.categories).")  # fmt: skip
+    classes = prepared.get("classes") or {}
+    share = classes["1"] / max(1, sum(classes.values())) if classes else 0.5
+    if not RARE <= share <= 1 - RARE and not threshold:
+        found.append(f"Of what it learnt from {share:.1%} are of class 1; its probabilities say so, and at 0.5 the "
+                     "rarer class is seldom decided for. model.decision chooses the threshold by what mistakes cost.")
+    return found
+
+
 def _limits(facts: CardFacts, slices: Sequence[SliceRow]) -> list[str]:
     """What a reader should not expect of this version, told from its own numbers."""
     trained, judged = facts.model.get("training") or {}, facts.judged
@@ -246,6 +271,7 @@ def _limits(facts: CardFacts, slices: Sequence[SliceRow]) -> list[str]:
     found += _off_calibration((judged.get("calibration") or {}).get("candidate", ()))
     if facts.task == "binary" and judged and not judged.get("fairness"):
         found.append("No groups of people were compared for fairness; gate.fairness in the pipeline file asks for it.")
+    found += _preparation(trained.get("prepared") or {}, threshold=bool(facts.threshold))
     if facts.excluded:
         found.append(f"It was not shown {listed(list(facts.excluded))}, on purpose.")
     if facts.leans.get("importance"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ DECISIONS = 60
 EVIDENCE = 24
 _TEXT = 300
 METRICS = 6
+_ANSWERS = ("promote", "challenge", "reject")
 _QUIET = {("retrain", "keep")}
 
 
@@ -61,7 +62,8 @@ class DecisionView:
 
 @dataclass(frozen=True)
 class DecisionsView:
-    """The decisions, latest first, and how many earlier ones are left out."""
+    """The decisions, latest first, and how many earlier ones are left out. `waiting`: the version that waits for a
+    person's approval, if any."""
 
     rows: tuple[DecisionView, ...]
     omitted: int
@@ -69,6 +71,7 @@ class DecisionsView:
     trained: int
     promoted: int
     refused: int
+    waiting: str = ""
 
 
 def trainings(data: ReportData) -> tuple[tuple[TrainingView, ...], int]:
@@ -131,7 +134,19 @@ def decisions(data: ReportData) -> DecisionsView:
         trained=sum((item.kind, item.decision) == ("retrain", "train") for item in ordered),
         promoted=len({(item.interval, item.model_version) for item in ordered if item.decision == "promote"}),
         refused=len({(item.interval, item.model_version) for item in ordered if item.decision == "refuse"}),
+        waiting=_waiting(ordered),
     )
+
+
+def _waiting(ordered: Sequence[Decision]) -> str:
+    """The newest candidate that passed, where it waits and nobody has answered."""
+    passed = [item for item in ordered if item.kind == "deploy" and item.decision != "refuse"]
+    if not passed or passed[-1].decision != "wait":
+        return ""
+    version = passed[-1].model_version
+    answered = any(item.kind == "rollout" and item.model_version == version and item.decision in _ANSWERS
+                   for item in ordered)
+    return "" if answered else version
 
 
 def _decision(item: Decision, first: str, count: int) -> DecisionView:

@@ -56,6 +56,8 @@ def _state(data: ReportData, metric: MetricView | None, decisions: DecisionsView
 
 
 def _why_none(decisions: DecisionsView) -> str:
+    if decisions.waiting:
+        return f"Version {decisions.waiting} passed its gate and waits for approval."
     if decisions.refused:
         count = decisions.refused
         return (
@@ -170,6 +172,8 @@ def _decided(decisions: DecisionsView) -> str:
         "keep": "keep the model",
         "promote": "promote the candidate",
         "refuse": "refuse the candidate",
+        "wait": "let the candidate wait for approval",
+        "reject": "reject the candidate, by hand",
         "challenge": "roll the candidate out beside the champion",
         "advance": "let the challenger serve more",
         "hold": "leave the challenger as it is",
@@ -181,6 +185,8 @@ def _decided(decisions: DecisionsView) -> str:
         if last.reason
         else f"{period(last.last)}: {what}."
     )
+    if decisions.waiting and last.decision != "wait":
+        text += f" Version {decisions.waiting} passed its gate and waits for approval."
     return text
 
 

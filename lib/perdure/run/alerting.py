@@ -14,12 +14,14 @@ from perdure.io import notify
 from perdure.io.ledger import Seen
 from perdure.policy.alerts import Message, State, message
 
+from . import approving
+from .champion import waiting_at
 from .context import Context
 from .engine import Inputs, Plan, command
 from .evidence import unusual_lines
 
 _NAMED = 5
-_LOOKED_AT = ("validate", "monitor", "retrain", "evaluate")
+_LOOKED_AT = ("validate", "monitor", "retrain", "evaluate", "deploy")
 
 
 def alert(context: Context, interval: Interval, alerts: Alerts) -> Plan:
@@ -30,6 +32,9 @@ def alert(context: Context, interval: Interval, alerts: Alerts) -> Plan:
     records = [r for r in seen.records if r.interval == interval.label and r.step in _LOOKED_AT]
     known = _before(context, interval)
     states = states_of(records)
+    if context.pipeline.gate.approval == "required":
+        waits = waiting_at(seen, interval.end)
+        states["approval"] = State(waits is not None, approving.ask(context, waits.version) if waits else "")
     subject = f"{context.pipeline.pipeline} {interval.label}"
     notice = message(subject, states, known, alerts.on, command(context, "report", None))
     used = [record.run_id for record in records]

@@ -85,7 +85,8 @@ def model(lineage: Lineage, version: str, moment: str = "9999") -> dict[str, JSO
     deployed = lineage.deployment(version, moment) or lineage.deployment(version)
     found: dict[str, JSON] = {"version": version, "training": None, "evaluation": None, "decision": None, "data": None}
     if trained:
-        wanted = ("family", "params", "rows", "since", "until", "holdout", "columns", "tracking_run")
+        wanted = ("family", "params", "rows", "since", "until", "holdout", "columns", "tracking_run",
+                  "prepared")
         facts = {name: trained.facts.get(name) for name in wanted}
         found["training"] = {**_run(trained), **facts, "seed": trained.seed}
         brought = trained.facts.get("imported")
@@ -94,8 +95,10 @@ def model(lineage: Lineage, version: str, moment: str = "9999") -> dict[str, JSO
     if judged:
         found["evaluation"] = evaluation(judged)
     if deployed:
-        told = ("decision", "reason", "effective_from", "previous_version", "blessing")
+        told = ("decision", "reason", "effective_from", "previous_version", "blessing", "approval")
         found["decision"] = {**_run(deployed), **{name: deployed.facts.get(name) for name in told}}
+    answered = lineage.answer(version)
+    found["approval"] = {**_run(answered), **answered.facts["approval"]} if answered else None
     return found
 
 

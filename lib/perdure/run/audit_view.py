@@ -79,6 +79,9 @@ def show_model(found: Mapping[str, Any], out: Console | None = None) -> None:
     if decided:
         _line(out, "decided", f"{decided['decision']}, in effect from {str(decided['effective_from'])[:16]}: "
                               f"{decided['reason']}; by {decided['who']} at {decided['started_at'][:19]}")  # fmt: skip
+    if answer := found.get("approval"):
+        _line(out, "asked for approval", f"{answer['answer']} by {answer['who']} at {answer['started_at'][:19]}: "
+                                         f"{answer['why']}")  # fmt: skip
     if judged:
         _table(out, f"its gate, on {judged['rows']:,} held-out rows", [
             {"": "ok" if line["passed"] else "FAIL", "rule": line["rule"], "measured": line["measured"],

@@ -17,6 +17,7 @@ from perdure.io.ledger import Records
 SERVING = ("promote", "restore", "pin")
 """Decisions that make a version champion; `restore` and `pin` are taken by hand."""
 BY_HAND = "by hand"
+_NOTHING_CHANGES = ("refuse", "hold", "wait", "reject")
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,20 @@ class Challenger(Champion):
         return f"v{self.version} is being rolled out, {doing}"
 
 
+@dataclass(frozen=True)
+class Waiting(Champion):
+    """A candidate that passed its gate and waits for a person's approval. `effective_from`: since when. `run`: the
+    deployment that made it wait."""
+
+    run: str
+
+
 def changes(ledger: Records) -> Iterator[tuple[datetime, RunRecord]]:
     """The records that say who serves, in the order in which they take effect; of several at one moment the last
     counts."""
     found = [(datetime.fromisoformat(record.facts["effective_from"]), record) for record in ledger.records
              if record.step in ("deploy", "rollout") and record.status == "done" and record.facts.get("effective_from")
-             and record.facts.get("decision") not in ("refuse", "hold")]
+             and record.facts.get("decision") not in _NOTHING_CHANGES]
     yield from sorted(found, key=lambda each: each[0])
 
 
@@ -105,6 +114,31 @@ def pinned_at(ledger: Records, moment: datetime) -> str | None:
     held = [record.facts for since, record in changes(ledger)
             if since <= moment and record.facts["decision"] in ("pin", "unpin")]
     return str(held[-1]["model_version"]) if held and held[-1]["decision"] == "pin" else None
+
+
+def waiting_at(ledger: Records, moment: datetime) -> Waiting | None:
+    """The candidate that waits for approval at a moment, if any: the newest that passed its gate, as long as nobody has
+    answered."""
+    passed = [record for record in _until(ledger, "deploy", moment) if record.facts.get("decision") != "refuse"]
+    passed.sort(key=lambda record: str(record.facts["effective_from"]))
+    last = passed[-1] if passed else None
+    if last is None or last.facts["decision"] != "wait" or answer_to(ledger, str(last.facts["model_version"]), moment):
+        return None
+    since = datetime.fromisoformat(last.facts["effective_from"])
+    return Waiting(str(last.facts["model_version"]), since, *_runs(ledger, last.facts), run=last.run_id)
+
+
+def answer_to(ledger: Records, version: str, moment: datetime | None = None) -> RunRecord | None:
+    """A person's yes or no to a candidate, in effect at a moment (default: ever); None while there is none."""
+    found = [record for record in _until(ledger, "rollout", moment)
+             if record.facts.get("approval") and str(record.facts["model_version"]) == version]
+    return found[-1] if found else None
+
+
+def _until(ledger: Records, step: str, moment: datetime | None) -> list[RunRecord]:
+    last = moment.isoformat() if moment else "9999"
+    return [record for record in ledger.records if record.step == step and record.status == "done"
+            and str(record.facts.get("effective_from") or "9999") <= last]
 
 
 def _runs(ledger: Records, facts: Mapping[str, Any]) -> tuple[RunRecord, RunRecord]:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from perdure.core.config import Rollout
 from perdure.core.interval import Interval
 from perdure.core.protocols import StepResult, Write
 from perdure.core.record import JSON, RunRecord
 from perdure.policy.retrain import Decision, decide
 
 from . import blessing
-from .champion import champion_at, changes, pinned_at
+from .champion import Champion, champion_at, changes, pinned_at
 from .context import Context, who
 from .engine import Inputs, Plan
 from .evidence import gather_evidence
@@ -25,7 +26,7 @@ _ALIASES = (
     "reason string, evidence string, at timestamp"
 )
 CHAMPION, CHALLENGER = "champion", "challenger"
-_ALIAS_OF = {"promote": CHAMPION, "challenge": CHALLENGER}
+ALIAS_OF = {"promote": CHAMPION, "challenge": CHALLENGER}
 
 
 def retrain(context: Context, interval: Interval) -> Plan:
@@ -51,8 +52,9 @@ def retrain(context: Context, interval: Interval) -> Plan:
 
 
 def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: RunRecord) -> Plan:
-    """What becomes of the candidate at the interval's end: champion, challenger in a rollout, or refused. It serves
-    only if its gate passed, no version is pinned, and it was found to run well where this session runs."""
+    """What becomes of the candidate at the interval's end: champion, challenger in a rollout, refused, or waiting for a
+    person's approval. It serves only if its gate passed, no version is pinned, and it was found to run well where this
+    session runs."""
     gate, version = context.pipeline.gate, str(trained.facts["model_version"])
     passed = evaluated.status == "done"
 
@@ -64,7 +66,7 @@ def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: 
             if not checked.passed:
                 facts |= {"decision": "refuse", "reason": blessing.said(checked), "challenger": None}
         writes = [decision_row(context, "deploy", facts, version)]
-        alias = _ALIAS_OF.get(facts["decision"])
+        alias = ALIAS_OF.get(facts["decision"])
         if alias:
             writes.append(alias_row(context, alias, facts, evaluated.gate.to_dict() if evaluated.gate else {}))
         return StepResult(writes=tuple(writes), facts=facts, gate=checked)
@@ -74,7 +76,7 @@ def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: 
         return {}, ()
 
     rules = {"environment": gate.environment, "environment_rules": plain(gate.environment_rules)}
-    config = {**rules, "rollout": plain(context.pipeline.rollout)}
+    config = {**rules, "rollout": plain(context.pipeline.rollout), "approval": gate.approval}
     return Plan("deploy", interval, config, call, identity=[trained.run_id, evaluated.run_id], finish=finish)
 
 
@@ -82,39 +84,46 @@ def point(context: Context, interval: Interval, decision: str, version: str) -> 
     """Gives a version the alias that a deployment's decision means for it, if any. Living through the past again does
     not take an alias from a later version."""
     last = max((since for since, _ in changes(context.ledger)), default=interval.end)
-    if decision in _ALIAS_OF and last <= interval.end:
-        context.tracking.set_alias(_ALIAS_OF[decision], version)
+    if decision in ALIAS_OF and last <= interval.end:
+        context.tracking.set_alias(ALIAS_OF[decision], version)
 
 
 def _outcome(context: Context, interval: Interval, trained: RunRecord, evaluated: RunRecord) -> dict[str, Any]:
     """The decision's facts, as far as the gate, a pin and the pipeline's rollout say."""
-    rules = context.pipeline.rollout
     before, pinned = champion_at(context.ledger, interval.start), pinned_at(context.ledger, interval.end)
     lines = evaluated.gate.lines if evaluated.gate else ()
     failures = [line.sentence for line in lines if not line.passed and line.severity == "critical"]
-    decision, reason, state = "promote", "it passed its gate", None
-    version = str(trained.facts["model_version"])
+    decision, reason, state = "wait", "it passed its gate, and waits for approval", None
     if evaluated.status != "done":
         decision, reason = "refuse", "; ".join(failures)
     elif pinned is not None:
         decision, reason = "refuse", f"it passed its gate, but v{pinned} is pinned by hand"
-    elif rules.kind != "direct" and before is not None:
-        share = rules.steps[0] if rules.kind == "canary" else 0
-        runs = {"train_run": trained.run_id, "evaluate_run": evaluated.run_id}
-        state = {"model_version": version, **runs, "kind": rules.kind, "step": 0, "share": share, "began": None}
-        decision = "challenge"
-        where = f"to {share} % of the keys" if share else "in the champion's shadow"
-        reason = f"{reason}, and is rolled out {where} first"
+    elif context.pipeline.gate.approval == "none":
+        decision, reason, state = service(context.pipeline.rollout, trained, evaluated, before)
     return {
         "decision": decision,
         "reason": reason,
-        "model_version": version,
+        "model_version": str(trained.facts["model_version"]),
         "effective_from": interval.end.isoformat(),
         "train_run": trained.run_id,
         "evaluate_run": evaluated.run_id,
         "previous_version": before.version if before else None,
         "challenger": state,
     }
+
+
+def service(rules: Rollout, trained: RunRecord, evaluated: RunRecord,
+            before: Champion | None) -> tuple[str, str, dict[str, Any] | None]:
+    """How a candidate that passed its gate, with the champion before it, begins to serve: the decision, its reason, and
+    the state of the rollout, where there is one."""
+    reason = "it passed its gate"
+    if rules.kind == "direct" or before is None:
+        return "promote", reason, None
+    share = rules.steps[0] if rules.kind == "canary" else 0
+    state = {"model_version": str(trained.facts["model_version"]), "train_run": trained.run_id,
+             "evaluate_run": evaluated.run_id, "kind": rules.kind, "step": 0, "share": share, "began": None}
+    where = f"to {share} % of the keys" if share else "in the champion's shadow"
+    return "challenge", f"{reason}, and is rolled out {where} first", state
 
 
 def decision_row(context: Context, kind: str, facts: Mapping[str, Any], version: str | None) -> Write:

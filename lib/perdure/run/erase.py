@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
+_STANDING = {
+    **dict.fromkeys(("promote", "restore", "pin", "unpin"), "was or is champion"),
+    **dict.fromkeys(("challenge", "advance", "hold"), "was or is being rolled out"),
+    "rollback": "was rolled back", "refuse": "was refused", "wait": "waits for approval", "reject": "was rejected",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Found:
     """Rows of the key in one table; `at`: their event times, where the table has them."""
@@ -38,7 +45,9 @@ class Found:
 
 def erase(context: Context, key: str, column: str | None, *, apply: bool) -> dict[str, JSON]:
     """What holds rows of a key, and, when `apply` is set, their deletion. Raises UsageError when no table has the
-    column, or no row the key."""
+    column, no row the key, or the key is empty."""
+    if not key.strip():
+        raise UsageError("--key must name whose rows; it is empty")
     column = column or context.pipeline.features.key
     looked, found, without = [], [], []
     for table in _tables(context):
@@ -74,12 +83,14 @@ def _tables(context: Context) -> list[str]:
 
 
 def _mine(rows: DataFrame, column: str, key: str) -> Column:
-    """Rows of the key; of those that couldn't be parsed, whose text has it."""
+    """Rows of the key; of those that couldn't be parsed, whose text has it as a word of its own: key 1 is not in 31."""
     from pyspark.sql import functions as F
 
     own = F.col(quoted(column)).cast("string") == key
     if "_record" in rows.columns:
-        own = own | (F.col(quoted(column)).isNull() & F.contains(F.col("_record"), F.lit(key)))
+        literal = "\\Q" + key.replace("\\E", "\\E\\\\E\\Q") + "\\E"
+        word = f"(?<![\\p{{L}}\\p{{N}}_.@-]){literal}(?![\\p{{L}}\\p{{N}}_.@-])"
+        own = own | (F.col(quoted(column)).isNull() & F.regexp_like(F.col("_record"), F.lit(word)))
     return F.coalesce(own, F.lit(False))
 
 
@@ -137,7 +148,7 @@ def show(found: Mapping[str, Any], context: Context) -> None:
     if found["without_the_column"]:
         out.print(f"not looked at, having no column {found['column']}: {', '.join(found['without_the_column'])}")
     for model in found["models"]:
-        decided = {"promote": "was or is champion", "refuse": "was refused"}.get(str(model["decision"]), "not decided")
+        decided = _STANDING.get(str(model["decision"]), "not decided")
         out.print(f"model v{model['version']} (trained {model['interval']}, {decided}) learnt from such rows")
     if {"features", "labels"} <= set(found["without_the_column"]):
         out.print("[bold]features and labels have no such column[/]: rows made from these stay there, and which models "

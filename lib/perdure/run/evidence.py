@@ -15,7 +15,7 @@ from perdure.drift.attributions import LOW
 from perdure.io.ledger import Records, Seen
 from perdure.policy.retrain import ChampionFacts, Evidence, Part
 
-from .champion import Champion, challenger_at, champion_at, changes, pinned_at
+from .champion import BY_HAND, Champion, challenger_at, champion_at, changes, pinned_at
 
 
 def gather_evidence(
@@ -73,11 +73,30 @@ def _one(
         window_rows=rows_labelled(labelled, pipeline.train.window.before(interval.end), interval.end),
         intervals_since_training=_intervals_since(trainings, interval),
         trainings=trainings,
-        held=_held(ledger, interval.end),
+        held=_held(_as_decided(ledger, interval), interval.end),
     )
     served_by = (champion.train, champion.evaluate) if champion else ()
     used = (monitored, stated, *served_by, labelled.get(interval.label))
     return evidence, [*(record for record in used if record), *validated]
+
+
+class _AsDecided(Records):
+    """Records without some."""
+
+    def __init__(self, ledger: Records, without: set[str]) -> None:
+        self._records = [record for record in ledger.records if record.run_id not in without]
+
+    @property
+    def records(self) -> Sequence[RunRecord]:
+        return self._records
+
+
+def _as_decided(ledger: Records, interval: Interval) -> Records:
+    """Without what was changed by hand after the interval's decision was taken: to ask again is not to decide anew."""
+    records = ledger.records
+    first = next((place for place, record in enumerate(records)
+                  if _done(record, "retrain") and record.interval == interval.label), len(records))
+    return _AsDecided(ledger, {record.run_id for record in records[first:] if record.subject == BY_HAND})
 
 
 def _held(ledger: Records, moment: datetime) -> str:

@@ -14,7 +14,7 @@ from perdure.core.interval import Interval
 from perdure.core.record import RunRecord
 from perdure.io.session import require_classic
 
-from . import alerting, blessing, cards, deciding, late, plans, publishing, sourcing
+from . import alerting, approving, blessing, cards, deciding, late, plans, publishing, sourcing
 from . import rollout as rollouts
 from .champion import Champion, challenger_at, champion_at
 from .context import Context
@@ -151,6 +151,17 @@ class Session:
         """Who serves from the interval's end on, changed by hand."""
         return self._told(execute(self.context, rollouts.by_hand(self.context, interval, action, version, why)))
 
+    def answer(self, interval: Interval, action: str, version: str, why: str) -> RunRecord:
+        """A person's yes or no to the candidate that waits; once. Raises EnvironmentMismatch where it can't serve."""
+        given = approving.known(self.context.ledger, action, version)
+        if given is not None:
+            return self._told(Outcome(given, known=True))
+        record = self._told(execute(self.context, approving.answer(self.context, interval, action, version, why)))
+        if record.status == "refused":
+            raise EnvironmentMismatch(f"v{version}: {record.facts['reason']}")
+        cards.log(self.context, version)
+        return record
+
     def decide(self, interval: Interval) -> RunRecord:
         """The retrain decision of the interval, with its reason; a challenger's next step, if there is one, before."""
         self.rollout(interval)
@@ -159,9 +170,17 @@ class Session:
         return self.tally.add(self.context, outcome, f"{facts.get('decision', '')}: {facts.get('reason', '')}")
 
     def train(self, interval: Interval) -> RunRecord:
-        """A candidate from what was known at the interval's end. Raises EnvironmentMismatch over Spark Connect."""
+        """A candidate from what was known at the interval's end, and beside it the check of its newest features for
+        leakage. Raises EnvironmentMismatch over Spark Connect."""
         self._require_classic("train", interval)
-        return self._one(plans.train(self.context, interval))
+        wanted = [plans.train(self.context, interval)]
+        if "off" not in (self.context.pipeline.gate.mode, self.context.pipeline.gate.leakage.mode):
+            wanted.append(plans.leakage(self.context, interval))
+        record, *checked = self._all(wanted)
+        for each in checked:
+            if each.facts.get("rows"):
+                self.context.progress.say(f"          warning: {each.facts['reason']}")
+        return record
 
     def evaluate(self, interval: Interval) -> RunRecord:
         """The interval's candidate against thresholds and the champion. A refusal is a record like any other."""
@@ -179,7 +198,10 @@ class Session:
         outcome = execute(self.context, plan, rerun=self.rerun)
         if not outcome.known and not self.context.dry_run:
             cards.log(self.context, str(outcome.record.facts["model_version"]))
-        return self._told(outcome)
+        record = self._told(outcome)
+        if record.facts.get("decision") == "wait" and not outcome.known:
+            self.context.progress.say(f"          {approving.ask(self.context, str(record.facts['model_version']))}")
+        return record
 
     def recheck(self, interval: Interval) -> RunRecord | None:
         """The versions that serve an interval, checked where this session runs, and blessed if that goes well. Raises

@@ -52,6 +52,12 @@ class Lineage:
                  if str(record.facts.get("effective_from", "")) <= before and record.facts.get("evaluate_run")]
         return found[-1] if found else None
 
+    def answer(self, version: str) -> RunRecord | None:
+        """The run that holds a person's last answer to a version that waited for approval; None where nobody gave
+        any."""
+        found = [record for record in self._of("rollout", version) if record.facts.get("approval")]
+        return found[-1] if found else None
+
     def evaluation(self, version: str) -> RunRecord | None:
         """The run that judged a version: the one that its deployment names, else none."""
         deployed = self.deployment(version)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.config import Pipeline
+from perdure.core.gate import GateResult
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON
@@ -52,6 +53,18 @@ def featurize(context: Context, interval: Interval, as_of: datetime | None = Non
         return step(inputs, pipeline=pipeline, interval=interval)
 
     return Plan("featurize", interval, config, call, reads=reads, as_of=as_of)
+
+
+def leakage(context: Context, interval: Interval) -> Plan:
+    """The interval's features again, from what was known at an earlier time: goes with the training at its end."""
+    built = featurize(context, interval)
+
+    def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.steps.leakage import leakage as step
+
+        return step(inputs, pipeline=context.pipeline, interval=interval)
+
+    return replace(built, step="leakage", call=call)
 
 
 def _model_config(pipeline: Pipeline) -> dict[str, JSON]:
@@ -104,25 +117,30 @@ def train(context: Context, interval: Interval) -> Plan:
 def evaluate(context: Context, interval: Interval, trained: Any, champion: Champion | None) -> Plan:
     """The candidate that was trained at the interval's end, and the champion, on the same later holdout."""
     pipeline, cut = context.pipeline, interval.end
+    checked = context.ledger.latest("leakage", interval=interval.label)
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
+        from perdure.policy.leakage import lines as leaks
         from perdure.steps.evaluate import evaluate as step
         from perdure.steps.train import holdout
 
         from .serving import scorer
 
-        return step(
+        result = step(
             holdout(inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut),
             pipeline=pipeline,
             candidate=scorer(context, trained.facts)[0],
             champion=scorer(context, champion.train.facts)[0] if champion else None,
         )
+        lines = result.gate.lines if result.gate else ()
+        more = leaks(pipeline.gate, trained.facts.get("alone") or {}, checked.facts if checked else None)
+        return replace(result, gate=GateResult("model", (*lines, *more)))
 
     gate = plain(pipeline.gate)
-    for later in ("environment", "environment_rules"):
+    for later in ("environment", "environment_rules", "approval"):
         gate.pop(later)
     config = {**_model_config(pipeline), "gate": gate, "holdout": str(pipeline.train.holdout)}
-    identity = [trained.run_id, champion.train.run_id if champion else None]
+    identity = [trained.run_id, champion.train.run_id if champion else None, checked.run_id if checked else None]
     return Plan(
         "evaluate",
         interval,

@@ -22,7 +22,7 @@ from perdure.core.interval import Interval
 from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON, RunRecord
 
-from . import audit, blessing, deciding
+from . import approving, audit, blessing, deciding
 from .champion import champion_at
 from .context import Context
 from .engine import Inputs, Plan, execute
@@ -34,9 +34,10 @@ _FILES = "pipeline"
 
 def promote(source: Context, goal: Context, version: str, reason: str = "", *, force: bool = False) -> dict[str, JSON]:
     """Brings a version of `source` to `goal`'s registry, where it becomes champion from when it did at the source (or
-    would have) on; once: again it answers with what is there. Raises UsageError for one target twice or an unknown
-    version, ModelGateRefused for one that didn't pass its gate unless `force`d, PerdureError where files differ,
-    EnvironmentMismatch where its golden rows don't come out as at the training."""
+    would have) on; once: again it answers with what is there. Raises UsageError for one target twice, an unknown
+    version, or where a pinned version or a rollout under way keeps others from serving; ModelGateRefused for one that
+    didn't pass its gate or isn't approved there unless `force`d; PerdureError where files differ; EnvironmentMismatch
+    where its golden rows don't come out as at the training."""
     if source.pipeline.place == goal.pipeline.place:
         raise UsageError(f"target {goal.pipeline.target} is where the version is; --to names another")
     lineage = Lineage(source.ledger.records)
@@ -46,7 +47,10 @@ def promote(source: Context, goal: Context, version: str, reason: str = "", *, f
         raise UsageError(f"the ledger of {source.pipeline.target} has no {missing} of model version {version}")
     if judged.status != "done" and not force:
         raise ModelGateRefused(f"model version {version} didn't pass its gate, so it isn't promoted (--force does it)")
+    _answered(source, lineage, version, force=force)
     interval = Interval.parse(trained.interval, goal.pipeline.interval)
+    if not _there(goal, trained):
+        approving.free(goal, interval.end)
     text = reason or f"promoted from {source.pipeline.target}, where it is v{version}"
     with tempfile.TemporaryDirectory() as folder:
         files = _bundle(source, version, Path(folder), (trained, judged))
@@ -59,7 +63,23 @@ def promote(source: Context, goal: Context, version: str, reason: str = "", *, f
     return {"model_version": new, "from": f"{source.pipeline.target} v{version}", "to": goal.pipeline.target,
             "already_there": brought.known and deployed.known, "files": brought.record.facts["imported"]["files"],
             "effective_from": deployed.record.facts["effective_from"], "reason": deployed.record.facts["reason"],
+            "decision": deployed.record.facts["decision"],
             "run": brought.record.run_id}  # fmt: skip
+
+
+def _there(goal: Context, trained: RunRecord) -> bool:
+    """Whether the version of a training was brought and decided on before."""
+    brought = [str(record.facts["model_version"]) for record in goal.ledger.records if record.step == "promote"
+               and record.status == "done" and record.facts.get("imported", {}).get("run") == trained.run_id]
+    return any(Lineage(goal.ledger.records).deployment(version) for version in brought)
+
+
+def _answered(source: Context, lineage: Lineage, version: str, *, force: bool) -> None:
+    """Raises ModelGateRefused for a version that a person has yet to approve where it is, or has rejected there."""
+    decided = lineage.deployment(version)
+    if decided is not None and decided.facts.get("decision") in ("wait", "reject") and not force:
+        raise ModelGateRefused(f"model version {version} isn't approved on {source.pipeline.target} "
+                               f"({decided.facts['reason']}), so it isn't promoted (--force does it)")
 
 
 def _bundle(source: Context, version: str, folder: Path, records: tuple[RunRecord, RunRecord]) -> dict[str, str]:
@@ -125,14 +145,17 @@ def _check(goal: Context, version: str, files: Mapping[str, str]) -> None:
 
 
 def _serve(goal: Context, records: tuple[RunRecord, RunRecord], interval: Interval, version: str, reason: str) -> Plan:
-    """The deployment: checked on its golden rows in the goal's environment, then champion."""
+    """The deployment: checked on its golden rows in the goal's environment, then champion, or waiting for approval
+    where the goal asks for that."""
     brought, judged = records
-    mode = goal.pipeline.gate.environment
+    mode, asks = goal.pipeline.gate.environment, goal.pipeline.gate.approval == "required"
+    decision = "wait" if asks else "promote"
+    reason = f"{reason}, and waits for approval" if asks else reason
 
     def call(inputs: Inputs, run_id: str) -> StepResult:
         before = champion_at(goal.ledger, interval.start)
         facts: dict[str, Any] = {
-            "decision": "promote", "reason": reason, "model_version": version, "challenger": None,
+            "decision": decision, "reason": reason, "model_version": version, "challenger": None,
             "effective_from": interval.end.isoformat(), "train_run": brought.run_id, "evaluate_run": judged.run_id,
             "previous_version": before.version if before else None,
             "imported_from": brought.facts["imported"]["target"]}  # fmt: skip
@@ -142,16 +165,18 @@ def _serve(goal: Context, records: tuple[RunRecord, RunRecord], interval: Interv
             if not checked.passed:
                 raise EnvironmentMismatch(f"v{version} can't score on {goal.pipeline.target}: {blessing.said(checked)}")
         evidence = judged.gate.to_dict() if judged.gate else {}
-        writes = (deciding.decision_row(goal, "deploy", facts, version),
-                  deciding.alias_row(goal, deciding.CHAMPION, facts, evidence))  # fmt: skip
-        return StepResult(writes, facts, checked)
+        writes = [deciding.decision_row(goal, "deploy", facts, version)]
+        if decision in deciding.ALIAS_OF:
+            writes.append(deciding.alias_row(goal, deciding.CHAMPION, facts, evidence))
+        return StepResult(tuple(writes), facts, checked)
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
-        deciding.point(goal, interval, "promote", version)
+        deciding.point(goal, interval, decision, version)
         return {}, ()
 
     identity = [brought.run_id, judged.run_id]
-    return Plan("deploy", interval, {"environment": mode}, call, identity=identity, finish=finish)
+    config = {"environment": mode, **({"approval": "required"} if asks else {})}
+    return Plan("deploy", interval, config, call, identity=identity, finish=finish)
 
 
 def _digest(file: Path) -> str:
@@ -162,4 +187,5 @@ def show(found: Mapping[str, Any], context: Context) -> None:
     """What was done, in two lines."""
     done = "was there already" if found["already_there"] else f"brought, {found['files']} files equal to what was sent"
     context.progress.say(f"v{found['model_version']} on {found['to']} ({found['from']}): {done}")
-    context.progress.say(f"champion from {found['effective_from'][:16]} on; {found['reason']}")
+    serves = "champion" if found["decision"] == "promote" else "not in service"
+    context.progress.say(f"{serves} from {found['effective_from'][:16]} on; {found['reason']}")

@@ -81,7 +81,9 @@ def scratch(base: Context, changes: Mapping[str, Any]) -> Context:
         raise UsageError(f"a trial may change {', '.join(SECTIONS)}; found {', '.join(sorted(unknown))}")
     pipeline = base.pipeline.model_copy(update=dict(changes))
     place = _place(base.pipeline, fingerprint({name: plain(section) for name, section in changes.items()})[:12])
+    # Nobody stands by to approve a trial's candidates.
     pipeline = pipeline.model_copy(update={
+        "gate": pipeline.gate.model_copy(update={"approval": "none"}),
         "targets": {**pipeline.targets, "scratch": place}, "target": "scratch", "alerts": None})
     found = Context(pipeline, base.spark, base.progress, base.file)
     found.ledger.close()

@@ -11,6 +11,7 @@ import click
 from perdure.core.errors import UsageError
 from perdure.core.interval import Interval, parse_time
 
+from . import approving
 from .champion import BY_HAND, challenger_at, champion_at, changes, pinned_at
 from .context import Context
 
@@ -38,6 +39,7 @@ def at(context: Context, moment: datetime) -> dict[str, Any]:
         "trained_until": champion.trained_until.isoformat() if champion else None,
         "pinned": pinned_at(context.ledger, moment) is not None,
         "challenger": {**challenger.to_dict(), "since": challenger.effective_from.isoformat()} if challenger else None,
+        "waiting": approving.told(context, moment),
     }
 
 
@@ -53,6 +55,9 @@ def show(context: Context, *, as_json: bool) -> None:
         click.echo(json.dumps({**found, "changes": listed}))
         return
     click.echo(_sentence(context, now, found))
+    if waiting := found["waiting"]:
+        click.echo(f"v{waiting['model_version']} passed its gate and waits for approval since {waiting['since'][:10]}: "
+                   f"{waiting['answer']}")
     for change in listed[-_SHOWN:]:
         hand = f", by {change['who']}" if change["by_hand"] else ""
         click.echo(f"  from {change['effective_from'][:16]}  {change['decision']} v{change['model_version']}: "

@@ -43,8 +43,8 @@ def _line(interval: str, records: Sequence[RunRecord]) -> Line:
     validated = [record.facts for (step, _), record in newest.items() if step == "validate"]
     counts = {name: sum(int(facts.get(name) or 0) for facts in validated) for name in _COUNTS}
     by_step = {record.step: record.facts for record in completed}
-    changed = [f"{facts['decision']} v{facts['model_version']}"
-               for step in ("rollout", "deploy") if "decision" in (facts := by_step.get(step, {}))]
+    changed = [f"{record.facts['decision']} v{record.facts['model_version']}" for (step, _), record in newest.items()
+               if step in ("rollout", "deploy") and "decision" in record.facts]
     return Line(
         interval=interval,
         **counts,

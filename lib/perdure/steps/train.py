@@ -21,6 +21,7 @@ from perdure.core.identifiers import quoted
 from perdure.core.protocols import JSON, StepResult
 from perdure.core.space import Params
 from perdure.evaluation import measure, scan
+from perdure.features import alone
 from perdure.features.times import at, between, micros
 from perdure.models import fitted, prepare
 from perdure.models.decision import Decided, Decision
@@ -95,12 +96,14 @@ class _Prepared:
     preparation: prepare.Preparation
     count: int
     weights: Mapping[tuple[str, float], float]
+    classes: Mapping[str, int]
 
 
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
           ended: Sequence[Trial] = (), progress: Progress | None = None) -> StepResult:
     """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
-    columns, importance, size, trials; with `model.fairness` also mitigation, with `model.decision` decision.
+    columns, importance, size, trials, prepared (what was made of the columns), alone (how far each feature alone tells
+    the label, 0 to 1); with `model.fairness` also mitigation, with `model.decision` decision.
 
     `features` and `labels`: those tables over [cut - window, cut) at least. `progress` is called with each Trial as it
     ends; `ended` are those that an earlier run of this training has ended, which are not run again. Raises PerdureError
@@ -110,7 +113,8 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
     known = labels.where(between(pipeline.features.event_time, since, until) & _known(cut))
     training = _labelled(features, known, pipeline, since, until)
     columns = prepare.usable(features.schema, _not_features(pipeline))
-    with _prepared(training, list(columns), pipeline, _extent(known, pipeline, since, until)) as data:
+    extent = _extent(known, pipeline, since, until)
+    with _prepared(training, list(columns), pipeline, extent) as data:
         trials = _search(data, pipeline, ended, progress)
         winner = best(trials)
         encoding = fitted.family(winner.family, pipeline.model.task).encoding
@@ -119,7 +123,7 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         model = fitted.assemble(data.preparation, training, encoding, last)
         fair = {"mitigation": _mitigation(data, winner, pipeline)} if data.weights else {}
         decision, changed = _decision(data, winner, pipeline)
-        fair |= changed
+        fair |= {**changed, "alone": _alone(data, pipeline, extent), "prepared": _told(data, features, pipeline)}
     value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.count,
                          since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut), cut, decision)
     return StepResult(facts={**_facts(value, winner, leans, fitted.sizes(last), cut), **fair}, value=value)
@@ -200,8 +204,8 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
     rows = training.repartition(partitions, F.col(quoted(key))).sortWithinPartitions(F.col(quoted(key))).persist()
     caches = []
     try:
-        _check(rows, pipeline)
-        preparation = prepare.fit(rows, columns)
+        classes = _check(rows, pipeline)
+        preparation = prepare.fit(rows, columns, pipeline.model.prepare.categories)
         weights = _fair.weights(rows, pipeline)
         encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
         label = F.col("label").alias("label", metadata=_label_metadata(pipeline))
@@ -214,7 +218,7 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
         few = max(1, math.ceil(extent.rows * tune.sample / ROWS_A_PARTITION))
         search = prepared.where(_share(tune.sample)).coalesce(few) if tune.sample < 1 else prepared
         caches += [search.persist()]
-        yield _Prepared(rows, prepared, search, preparation, prepared.count(), weights)
+        yield _Prepared(rows, prepared, search, preparation, prepared.count(), weights, classes)
     except BaseException:
         rows.unpersist()
         raise
@@ -231,8 +235,8 @@ def _label_metadata(pipeline: Pipeline) -> dict[str, Any]:
     return {"ml_attr": {"type": "nominal", "vals": [str(each) for each in classes], "name": "label"}}
 
 
-def _check(rows: DataFrame, pipeline: Pipeline) -> None:
-    """The label's values and the key's uniqueness; fills the cache on the way."""
+def _check(rows: DataFrame, pipeline: Pipeline) -> dict[str, int]:
+    """The label's values and the key's uniqueness; fills the cache on the way. Gives a binary label's rows by class."""
     from pyspark.sql import functions as F
 
     key = pipeline.features.key
@@ -253,6 +257,7 @@ def _check(rows: DataFrame, pipeline: Pipeline) -> None:
     elif pipeline.model.task == "multiclass" and found["kinds"] < 2:
         raise PerdureError(f"a model needs rows of two classes or more; all {found['rows']} training rows have one "
                            "label. Lengthen train.window, or mend label.expression")
+    return {"0": found["zeros"], "1": found["ones"]} if pipeline.model.task == "binary" else {}
 
 
 def _check_classes(rows: int, zeros: int, ones: int) -> None:
@@ -351,6 +356,28 @@ def _half_taught(data: _Prepared, winner: Trial, pipeline: Pipeline, *, weighed:
 
     learning = data.search.where(~F.col("judging"))
     return _fit(data, winner.family, winner.params, pipeline, learning if weighed else learning.drop(_fair.WEIGHT))
+
+
+def _told(data: _Prepared, features: DataFrame, pipeline: Pipeline) -> dict[str, JSON]:
+    """What was made of the columns: those of no use, those with gaps, each text's categories; and the label's rows by
+    class."""
+    found = data.preparation
+    return {"unused": prepare.unused(features.schema, _not_features(pipeline)), "gaps": list(found.indicators),
+            "categories": {name: len(values) for name, values in found.categories.items()},
+            "most_categories": pipeline.model.prepare.categories, "classes": dict(data.classes)}
+
+
+def _alone(data: _Prepared, pipeline: Pipeline, extent: _Extent) -> dict[str, float]:
+    """How far each feature alone tells the label, on a sample by the hash of the key."""
+    from pyspark.sql import functions as F
+
+    values, texts = data.preparation.values, data.preparation.categories
+    late = F.col(quoted(pipeline.features.event_time)) >= at(extent.split)
+    place = F.pmod(F.xxhash64(F.col(quoted(pipeline.features.key)), F.lit("alone")), F.lit(SAMPLE_STEPS))
+    share = alone.ROWS / max(1, data.count)
+    some = data.rows if share >= 1 else data.rows.where(place < math.ceil(share * SAMPLE_STEPS))
+    return alone.alone(some.withColumn("_judging", late), {name: values[name] for name in data.preparation.medians},
+                       {name: (values[name], found) for name, found in texts.items()}, task=pipeline.model.task)
 
 
 def _measured(scored: DataFrame, task: str) -> dict[str, float]:
