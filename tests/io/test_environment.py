@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from perdure.io.environment import describe, package, peak_memory
+from perdure.io.environment import describe, package, packages_in_tasks, peak_memory
 from perdure.testing.spark import count_jobs
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def test_a_package_is_there_only_if_it_loads(installed: Callable[[str, str], Non
     assert package("perdure_without_library").startswith(missing)
     assert package("perdure_without_part").startswith("1.5.2 does not load: No module named")
     assert package("perdure_never_installed") == "not there"
+
+
+def test_packages_are_looked_for_in_tasks_too(spark: SparkSession) -> None:
+    import numpy
+
+    assert packages_in_tasks(spark, ["numpy", "perdure_never_installed"]) == {
+        "package numpy in tasks": numpy.__version__, "package perdure_never_installed in tasks": "not there"}
+    assert packages_in_tasks(spark, []) == {}
 
 
 def test_what_rows_are_scored_with(spark: SparkSession) -> None:

@@ -102,6 +102,21 @@ def test_the_search_may_see_a_sample(
     assert seen[0].loss != seen[1].loss
 
 
+def test_single_machine_estimators_repeat_at_any_parallelism(
+        features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline]) -> None:
+    """Each fit in a task of its own; the rows come to it in any order."""
+    found = []
+    for parallelism, rows in ((1, features), (2, features.repartition(5))):
+        model = {**QUICK, "families": ["sklearn_hist_gradient_boosting"],
+                 "tune": {"trials": 2, "parallelism": parallelism, "round": 2}}
+        done = train(rows, labels, pipeline=parcels(model=model), cut=CUT)
+        done.value.release()
+        found.append([(trial.params, trial.loss) for trial in done.value.trials])
+        assert list(done.facts["importance"]) == ["weight", "town"]
+        assert done.facts["size"]["trees"] >= 50
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("tune", [{}, {"early": 0.4, "patience": 4, "sample": 0.8}])
 def test_parallelism_changes_no_trial_and_no_winner(
         features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline], tune: dict[str, Any]) -> None:

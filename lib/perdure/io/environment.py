@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import platform
 import re
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
 # Settings that can change what an expression over a row gives.
@@ -53,6 +54,25 @@ def package(name: str) -> str:
     except Exception as error:  # whatever a package does when it is imported
         return f"{version} does not load: {type(error).__name__}: {error}".strip()
     return version or str(getattr(module, "__version__", "of no version"))
+
+
+def packages_in_tasks(spark: SparkSession, names: Iterable[str]) -> dict[str, str]:
+    """What `package` says where Python runs in tasks; machines that don't agree give several answers. One job."""
+    wanted = tuple(names)
+    if not wanted:
+        return {}
+    asked = spark.range(0, _TASKS, 1, _TASKS).mapInArrow(partial(_look, wanted), "name string, found string")
+    answers: dict[str, set[str]] = {}
+    for row in asked.distinct().collect():
+        answers.setdefault(row["name"], set()).add(row["found"])
+    return {f"package {name} in tasks": " and ".join(sorted(answers[name])) for name in wanted}
+
+
+def _look(names: tuple[str, ...], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    for _ in batches:
+        yield pa.RecordBatch.from_pydict({"name": list(names), "found": [package(name) for name in names]})
 
 
 @cache

@@ -7,10 +7,8 @@ by the one pass that judges every family (docs/decisions/0050-one-task.md).
 
 from __future__ import annotations
 
-import importlib
 import json
-import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyspark.ml import Estimator, Model
@@ -19,13 +17,12 @@ from pyspark.ml.param import Param
 from pyspark.ml.param.shared import HasFeaturesCol, HasLabelCol, HasPredictionCol, HasProbabilityCol, HasWeightCol
 from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable, MLReader, MLWritable, MLWriter
 
+from ._task import Fit, Score, estimator_class
+
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 _FITTED = "model binary, told string"
-_CORES = 1
 
 
 class SingleEstimator(Estimator["SingleModel"], HasFeaturesCol, HasLabelCol, HasWeightCol):
@@ -36,7 +33,7 @@ class SingleEstimator(Estimator["SingleModel"], HasFeaturesCol, HasLabelCol, Has
         """`chosen`: values of the estimator's own parameters. Raises TypeError for one that it doesn't have."""
         super().__init__()
         self.kind, self.task = kind, task
-        known = _class(kind)().get_params()
+        known = estimator_class(kind)().get_params()
         for name in known:
             setattr(self, name, Param(self, name, f"{kind}'s {name}"))
         for name, value in chosen.items():
@@ -58,7 +55,7 @@ class SingleEstimator(Estimator["SingleModel"], HasFeaturesCol, HasLabelCol, Has
         nominal = _nominal(dataset, self.getFeaturesCol())
         if nominal and "categorical_features" in self._own:
             chosen["categorical_features"] = nominal
-        fit = _Fit(self.kind, chosen, self.task, _classes(dataset, self.getLabelCol()))
+        fit = Fit(self.kind, chosen, self.task, _classes(dataset, self.getLabelCol()))
         (found,) = rows.coalesce(1).mapInArrow(fit, _FITTED).collect()
         made = SingleModel(bytes(found["model"]), json.loads(found["told"]))
         return self._copyValues(made)
@@ -95,7 +92,7 @@ class SingleModel(Model, HasFeaturesCol, HasPredictionCol, HasProbabilityCol, ML
         from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
 
         classes = int(self.told["classes"])
-        answer = arrow_udf(_Score(self.pickled, classes), "array<double>" if classes else "double",
+        answer = arrow_udf(Score(self.pickled, classes), "array<double>" if classes else "double",
                            ArrowUDFType.SCALAR)
         raw = answer(vector_to_array(F.col(self.getFeaturesCol())))
         if not classes:
@@ -134,86 +131,6 @@ class _Reader(MLReader[SingleModel]):
         model._resetUid(metadata["uid"])
         DefaultParamsReader.getAndSetParams(model, metadata)
         return model
-
-
-class _Fit:
-    """What the fitting task does with its batches of x, y, w, place: one row, the pickle and what is told of it."""
-
-    def __init__(self, kind: str, chosen: Mapping[str, Any], task: str, classes: int) -> None:
-        self.kind, self.chosen, self.task, self.classes = kind, dict(chosen), task, classes
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import numpy as np
-        import pyarrow as pa
-        from threadpoolctl import threadpool_limits
-
-        table = pa.Table.from_batches(list(batches)).combine_chunks()
-        if not table.num_rows:
-            raise ValueError("there are no rows to fit on")
-        order = np.argsort(table["place"].to_numpy(), kind="stable")
-        x = _matrix(table["x"].combine_chunks(), table.num_rows)[order]
-        y, w = (table[name].to_numpy()[order] for name in ("y", "w"))
-        with threadpool_limits(_CORES):
-            model = _class(self.kind)(**self.chosen).fit(x, y, sample_weight=w)
-        classes = 0
-        if self.task != "regression":
-            classes = max(self.classes, 2, int(y.max()) + 1)
-        told = {"classes": classes, **_told(model, x.shape[1])}
-        yield pa.RecordBatch.from_pydict({"model": [pickle.dumps(model)], "told": [json.dumps(told)]})
-
-
-class _Score:
-    """What a scoring task does with a batch of vectors: predictions, or each class's probability by its number."""
-
-    def __init__(self, pickled: bytes, classes: int) -> None:
-        self.pickled, self.classes, self.model = pickled, classes, None
-
-    def __call__(self, vectors: pa.Array) -> pa.Array:
-        import numpy as np
-        import pyarrow as pa
-        from threadpoolctl import threadpool_limits
-
-        if self.model is None:
-            self.model = pickle.loads(self.pickled)  # from the registry that the pipeline trusts
-        model: Any = self.model
-        count = len(vectors)
-        x = _matrix(vectors, count)
-        with threadpool_limits(_CORES):
-            if not self.classes:
-                return pa.array(model.predict(x) if count else [], pa.float64())
-            answers = np.zeros((count, self.classes))
-            if count:
-                answers[:, model.classes_.astype(int)] = model.predict_proba(x)
-        starts = np.arange(count + 1, dtype=np.int32) * self.classes
-        return pa.ListArray.from_arrays(pa.array(starts), pa.array(answers.ravel()))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "model": None}
-
-
-def _matrix(vectors: pa.Array, count: int) -> np.ndarray[Any, Any]:
-    values = vectors.flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(count, -1) if count else values.reshape(0, 0)  # type: ignore[no-any-return]
-
-
-def _class(kind: str) -> Any:
-    module, name = kind.split(":")
-    return getattr(importlib.import_module(module), name)
-
-
-def _told(model: Any, places: int) -> dict[str, Any]:
-    """The gain of each place of the vector, summed over the trees' splits; how many trees and nodes there are. Its
-    trees number the places with the categories first."""
-    import numpy as np
-
-    nominal = model.is_categorical_ if model.is_categorical_ is not None else np.zeros(places, bool)
-    order = [*np.flatnonzero(nominal), *np.flatnonzero(~nominal)]
-    gains, trees, nodes = [0.0] * places, 0, 0
-    for each in (tree for iteration in model._predictors for tree in iteration):
-        trees, nodes = trees + 1, nodes + len(each.nodes)
-        for node in each.nodes[each.nodes["is_leaf"] == 0]:
-            gains[order[int(node["feature_idx"])]] += float(node["gain"])
-    return {"gains": gains, "trees": trees, "nodes": nodes}
 
 
 def _attributes(dataset: DataFrame, column: str) -> Mapping[str, Any]:

@@ -36,7 +36,10 @@ def surroundings(context: Context, trained: RunRecord) -> dict[str, str]:
     own = getattr(registry.load("perdure.models", family), "packages", ()) if known else ()
     loads = ("mlflow",) if (trained.facts.get("serving") or {}).get("form") == MLLIB else ()
     needed = dict.fromkeys(["pyspark", "numpy", *loads, *own, *context.pipeline.gate.environment_rules.packages])
-    return environment.describe(context.spark, needed)
+    here = environment.describe(context.spark, needed)
+    if own and here["cluster"] != "local":  # there, tasks run the driver's own Python
+        here |= environment.packages_in_tasks(context.spark, own)
+    return here
 
 
 def check(context: Context, trained: RunRecord) -> tuple[GateResult, dict[str, JSON]]:
