@@ -71,6 +71,6 @@ def test_a_feature_made_with_the_label_leads(spark: SparkSession) -> None:
     assert found["noise"] < 0.2
     numeric = alone(rows.withColumn("label", rows["delay"] * rows["delay"] * rows["delay"]), numbers, {},
                     task="regression")
-    assert numeric["delay"] > 0.99
+    assert numeric["delay"] > 0.95
     assert numeric["near"] < 0.9
     assert numeric["noise"] < 0.1

@@ -201,7 +201,7 @@ class Leakage(Section):
     )
     alone: float = Field(
         default=0.95, gt=0, le=1, description="how far one feature alone may tell the label: classes by 2 AUC - 1, "
-        "numbers by R squared of ranks; 1 allows all"
+        "numbers by the part of their ranks' standard deviation that it takes away; 1 allows all"
     )
 
 

@@ -45,8 +45,10 @@ def shares(cells: Sequence[Cell], task: str) -> dict[str, float]:
     """How far each feature alone tells the label, from 0 (not at all) to 1 (it gives it).
 
     For classes: 2 AUC - 1 (Gini) of the bins' shares of the class, the mean over the classes, each against the rest,
-    weighted by its rows. For numbers: R squared of the bins' means, on the label's own ranks, which outliers don't
-    move. A feature without rows to learn from, or to judge by, is left out."""
+    weighted by its rows. For numbers: the part of the standard deviation of the label's ranks (which outliers don't
+    move) that the bins' means take away, 1 - sqrt(1 - R squared): what is seen to go on as before, such as the latest
+    reading of the label itself, has an R squared of 0.97 easily, and 0.83 by this. A feature without rows to learn
+    from, or to judge by, is left out."""
     found = {}
     for feature in {cell.feature for cell in cells}:
         mine = [cell for cell in cells if cell.feature == feature]
@@ -99,7 +101,7 @@ def _explained(learnt: Any, judged: Any, labels: Any) -> float | None:
     whole = judged.sum(axis=0) @ labels / judged.sum()
     spread = float((judged * (labels[None, :] - whole) ** 2).sum())
     rest = float((judged * (labels[None, :] - means[:, None]) ** 2).sum())
-    return 1 - rest / spread if spread else None
+    return 1 - float(np.sqrt(rest / spread)) if spread else None
 
 
 def _cells(rows: DataFrame, numbers: Mapping[str, str], texts: Mapping[str, tuple[str, Sequence[str]]],
