@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perdure.core.errors import PerdureError
+from perdure.core.identifiers import quoted
 from perdure.core.pipeline_file import resolve_secrets
 
 from ._store import alone, is_at_work, make_database, process, quiet, require_answer
 from .session import require_classic
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as RegisteredVersion
     from pyspark.ml import PipelineModel
@@ -68,6 +70,16 @@ class ModelVersion:
     version: str
     tracking_run: str
     location: str
+
+
+def example_rows(rows: DataFrame) -> pd.DataFrame:
+    """A handful of rows as MLflow keeps its input example: pandas, decimals as doubles, since its JSON knows none."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import DecimalType
+
+    plain = [F.col(quoted(field.name)).cast("double").alias(field.name)
+             if isinstance(field.dataType, DecimalType) else F.col(quoted(field.name)) for field in rows.schema]
+    return rows.limit(_EXAMPLE_ROWS).select(*plain).toPandas()
 
 
 class Tracking:
@@ -287,9 +299,7 @@ class Tracking:
         import pyspark
         from mlflow.models import infer_signature
 
-        example = log.example.limit(_EXAMPLE_ROWS)
-        # Only a handful of rows by construction: MLflow keeps its input example as pandas.
-        rows = example.toPandas()
+        rows = example_rows(log.example)
         predictions = pd.DataFrame({"prediction": [0.0]})  # only their type is asked for
         with mlflow.start_run(run_id=run):
             with tempfile.TemporaryDirectory() as folder:

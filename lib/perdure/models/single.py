@@ -87,13 +87,20 @@ class SingleModel(Model, HasFeaturesCol, HasPredictionCol, HasProbabilityCol, ML
     def _transform(self, dataset: DataFrame) -> DataFrame:
         """`dataset` with `prediction`, and `probability` (a vector) where there are classes. No other column goes to
         Python."""
+        import pyarrow as pa
         from pyspark.ml.functions import array_to_vector, vector_to_array
         from pyspark.sql import functions as F
-        from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+        from pyspark.sql.pandas.functions import arrow_udf
 
         classes = int(self.told["classes"])
-        answer = arrow_udf(Score(self.pickled, classes), "array<double>" if classes else "double",
-                           ArrowUDFType.SCALAR)
+        score = Score(self.pickled, classes)
+
+        def answers(vectors: Any) -> Any:
+            return score(vectors)
+
+        answers.__annotations__ = {"vectors": pa.Array, "return": pa.Array}  # by which Spark knows its kind
+        make: Any = arrow_udf  # whose types ask for the kind, which its hints give already
+        answer = make(answers, "array<double>" if classes else "double")
         raw = answer(vector_to_array(F.col(self.getFeaturesCol())))
         if not classes:
             return dataset.withColumn(self.getPredictionCol(), raw)
