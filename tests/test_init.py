@@ -72,7 +72,7 @@ def test_what_is_no_sample(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.long
 def test_runs_as_it_is(tmp_path: Path) -> None:
-    sample(tmp_path, rows=84)
+    sample(tmp_path, rows=60)  # five days: three to train on, two that the model serves
     for words in (["init.py", "shop", "--sample", "orders.csv"], ["run.py", "pipelines/shop.yml"]):
         command = [sys.executable, str(ROOT / "jobs" / words[0]), *words[1:]]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, cwd=tmp_path, check=False)

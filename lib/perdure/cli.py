@@ -312,7 +312,7 @@ def run(since: str | None, until: str | None, *, only_due: bool, stay: bool, **g
 
 
 def _follow(pipeline: str, target: str | None, *, as_json: bool) -> None:
-    """Each round's records as a line of JSON, or the report renewed."""
+    """Each round's records as a line of JSON, those of a round that is stopped too; or the report renewed."""
     import signal
     import time
 
@@ -321,8 +321,11 @@ def _follow(pipeline: str, target: str | None, *, as_json: bool) -> None:
         from perdure.run.follow import follow
         from perdure.run.gather import write_report
 
-        for session in follow(context, time.sleep):
+        def tell(session: Session) -> None:
             finish(session, as_json=as_json)
+
+        for session in follow(context, time.sleep, stopped=tell):
+            tell(session)
             if not as_json:
                 context.progress.say(f"report    {write_report(context, 'html', None)}")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 CUT = datetime(2024, 1, 11, tzinfo=timezone.utc)
+SMALL_TREES = {"gbt": {"maxIter": {"integer": [1, 4]}, "maxDepth": {"integer": [1, 3]}}}
 QUICK = {"task": "binary", "families": ["logistic_regression"], "exclude": ["noise"], "tune": {"trials": 1}}
 
 
@@ -124,7 +125,7 @@ def test_parallelism_changes_no_trial_and_no_winner(
     found = []
     for parallelism in (1, 2, 8):
         model = {"task": "binary", "families": ["logistic_regression", "gbt"], "exclude": ["noise"],
-                 "tune": {"trials": 6, "parallelism": parallelism, "round": 3, **tune}}
+                 "tune": {"trials": 6, "parallelism": parallelism, "round": 3, "space": SMALL_TREES, **tune}}
         done = train(features, labels, pipeline=parcels(model=model), cut=CUT)
         done.value.release()
         scored = sorted(map(tuple, done.value.model.transform(done.value.holdout).select("id", "prediction").collect()))

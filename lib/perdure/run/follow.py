@@ -20,11 +20,11 @@ from .owed import owed
 LOOK_AGAIN = 5.0
 
 
-def follow(context: Context, nap: Callable[[float], object],
-           clock: Callable[[], datetime] = schedule.now) -> Iterator[Session]:
+def follow(context: Context, nap: Callable[[float], object], clock: Callable[[], datetime] = schedule.now,
+           stopped: Callable[[Session], object] = lambda _: None) -> Iterator[Session]:
     """Lives what is ready, and gives the session each time that something was done; then waits for the next interval,
     or for the files of one that is ready, saying so once. Ends after the pipeline's last interval. `nap` waits so many
-    seconds."""
+    seconds. Whatever ends it in the middle of a round: `stopped` gets that round's session, where it did something."""
     told = ""
     while True:
         session, missing = Session(context), ""
@@ -32,6 +32,10 @@ def follow(context: Context, nap: Callable[[float], object],
             session.live(owed(context.pipeline, context.ledger, clock()))
         except NotThereYet as error:
             missing = f"waiting: {error}"
+        except BaseException:
+            if session.tally.done:
+                stopped(session)
+            raise
         if session.tally.done:
             yield session
         waiting = missing or _awaited(context, clock())
