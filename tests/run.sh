@@ -39,8 +39,10 @@ check mypy "$python" -m mypy "${typed[@]}"
 check imports "$home/venv/bin/lint-imports" --no-logo
 apart='airflow and not slow'  # run by hand: an Airflow of its own, many minutes
 # One Spark session a process: two halves of the tests wait for each other's queries less than one after the other.
-check 'fast tests' "$python" -m pytest -m "not cluster and not long and not services and not $apart" -n 2 --dist loadfile --durations 10
-# These start clusters and set-ups of their own, so they have the machine to themselves.
+# Which tests go together, and which come first: tests/conftest.py.
+halves=(-n 2 --dist loadgroup --no-loadscope-reorder)
+check 'fast tests' "$python" -m pytest -m "not cluster and not long and not services and not $apart" "${halves[@]}" \
+    --durations 10
 services() {  # real servers, and one session with all the jars that reach them
     local lock
     for lock in jars-kafka jars-s3 tests/jars-broker tests/jars-postgres; do
@@ -53,7 +55,8 @@ services() {  # real servers, and one session with all the jars that reach them
     "$python" -m pytest -m "services and not $apart" --durations 10
 }
 check 'services tests' services
-check 'cluster tests' "$python" -m pytest -m "cluster and not long and not $apart" --durations 5
-check 'long tests' "$python" -m pytest -m "long and not $apart" -n 2 --dist loadfile --durations 20
+# These start processes, clusters and set-ups of their own.
+check 'long tests' "$python" -m pytest -m "(long or cluster) and not services and not $apart" "${halves[@]}" \
+    --durations 20
 
 ((${#failed[@]} == 0)) || { printf 'failed: %s\n' "$(IFS=,; echo "${failed[*]}")"; exit 1; }

@@ -3,12 +3,14 @@
 A boundary is just before or just after a table's write, a ledger append, a registration or an alias, or while one of
 them is at work (PERDURE_KILL_WHEN, default before,after); with PERDURE_KILL_WHEN=trial there is one, when a search's
 fourth trial has been kept. The file that PERDURE_KILLS names holds the boundaries used so far; PERDURE_KILL_SHARE kills
-only at one in so many of them. PERDURE_KILL_JOB: another job than run.
+only at one in so many of them, PERDURE_KILL_AT (patterns, a line each) at the first that begins as each of them says.
+PERDURE_KILL_JOB: another job than run.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,13 +29,20 @@ USED = Path(os.environ["PERDURE_KILLS"])
 WHEN = os.environ.get("PERDURE_KILL_WHEN", "before,after").split(",")
 JOB = os.environ.get("PERDURE_KILL_JOB", "run")
 SHARE = int(os.environ.get("PERDURE_KILL_SHARE", "1"))
+AT = os.environ.get("PERDURE_KILL_AT", "").splitlines()
 LOCK = threading.Lock()
+
+
+def wanted(name: str, used: list[str]) -> bool:
+    if AT:
+        return any(re.match(each, name) and not any(re.match(each, other) for other in used) for each in AT)
+    return name.split()[0] in WHEN and name not in used and zlib.crc32(name.encode()) % SHARE == 0
 
 
 def boundary(name: str) -> None:
     with LOCK:
         used = USED.read_text().splitlines() if USED.exists() else []
-        if name.split()[0] not in WHEN or name in used or zlib.crc32(name.encode()) % SHARE:
+        if not wanted(name, used):
             return
         with USED.open("a") as file:
             file.write(name + "\n")

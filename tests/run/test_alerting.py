@@ -23,7 +23,7 @@ from perdure.io import notify
 from perdure.policy.alerts import State
 from perdure.run.alerting import enough, states_of
 
-from .conftest import job
+from .conftest import Here
 
 
 class Receiver(HTTPServer):
@@ -129,19 +129,20 @@ def test_no_more_than_was_asked_for() -> None:
 
 
 @pytest.mark.long
-def test_a_lived_interval_is_told_once_with_its_picture(receiver: Receiver, lived: Path, tmp_path: Path) -> None:
+def test_a_lived_interval_is_told_once_with_its_picture(
+        receiver: Receiver, lived: Path, tmp_path: Path, here: Here) -> None:
     """By the job itself, over a copy of a project that was lived without alerts."""
     pytest.importorskip("apprise")
     shutil.copytree(lived.parents[1], tmp_path / "project")
     file = tmp_path / "project" / "pipelines" / lived.name
     file.write_text(file.read_text() + f'\nalerts: {{to: ["{receiver.url}"], at_most: {{notices: 1, per: 1 hour}}}}\n')
-    job("alert", file, "--interval", "2016-06-17")  # the first training was due
+    here("jobs/alert.py", file, "--interval", "2016-06-17")  # the first training was due
     (found,) = receiver.received
     assert found["title"].startswith("buoy 2016-06-17: ")
     assert "a training is due" in found["title"]
     assert "Look deeper: ./spark-submit.sh jobs/report.py" in found["message"]
-    job("alert", file, "--interval", "2016-06-17")
-    job("alert", file, "--interval", "2016-06-18")
+    here("jobs/alert.py", file, "--interval", "2016-06-17")
+    here("jobs/alert.py", file, "--interval", "2016-06-18")
     assert len(receiver.received) == 1
 
 

@@ -15,11 +15,11 @@ import pytest
 from .conftest import environment, job, small_project
 
 pytestmark = pytest.mark.long
-TRIALS = 10
+TRIALS = 7
 
 
 def project(folder: Path) -> Path:
-    """The buoy's three days that the first training needs, with a search worth interrupting."""
+    """The buoy's two days that the first training needs, with a search worth interrupting."""
     file = small_project(folder)
     text = file.read_text()
     for old, new in ((r"trials: \d+", f"trials: {TRIALS}, early: 0.5"),

@@ -22,7 +22,7 @@ def look(context: Context) -> dict[str, Any]:
     found["verify"] = audit.verify(context)
     found["prediction"] = audit.prediction(context, row[key])
     audit_view.show_prediction(found["prediction"])
-    found["source"] = audit.file(context, "readings/2016-06-15.jsonl")
+    found["source"] = audit.file(context, "readings/2016-06-16.jsonl")
     audit_view.show_file(found["source"])
     label = explain_view.explained(context, None, 2, None)["interval"]
     mine = context.tables.read(Read("reasons")).where(f"_interval = '{label}'").select(key).limit(1).collect()[0][0]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # The first compiler tier and the serial collector: half the CPU time of a short session. That tier has 48 MB for code
-# by default; once they are full nothing is compiled any more.
-_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -Xss4m"
+# by default; once they are full nothing is compiled any more. Classes have 21 MB before the first full collection.
+_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m -XX:MetaspaceSize=256m -Xss4m"
 
 
 def spark_for_tests(folder: Path, conf: Mapping[str, str] | None = None) -> SparkSession:
