@@ -169,7 +169,7 @@ fetch_jars() {  # lock-file folder
     { printf '<ivy-module version="2.0"><info organisation="perdure" module="jars"/><configurations><conf name="default"/>'
       printf '</configurations><dependencies>'
       while read -r sum group name version; do
-          printf '<dependency org="%s" name="%s" rev="%s" transitive="false" conf="default->master"/>' \
+          printf '<dependency org="%s" name="%s" rev="%s" transitive="false" conf="default->master(default)"/>' \
               "$group" "$name" "$version"
       done < <(printf '%s\n' "${missing[@]}")
       printf '</dependencies></ivy-module>\n'; } >"$tmp/ivy.xml"
