@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 BY_INTERVAL, IS_PATH = True, False
 _META = ("key", "timestamp", "headers", "deleted")
-_READER = re.compile(r"^(kafka\..+|minPartitions|maxRecordsPerPartition|fetchOffset\..+|groupIdPrefix)$")
+_READER = re.compile(r"^(kafka\..+|minPartitions|maxRecordsPerPartition|fetchOffset\..+|kafkaConsumer\..+|groupIdPrefix)$")
 _PLACE = re.compile(r"^(?P<topic>[^/\[]+)/(?P<partition>\d+)(\[(?P<since>\d+),(?P<until>\d+)\))?$")
 _EARLIEST, _LATEST = -2, -1
 
