@@ -1,7 +1,7 @@
 """A life that is fed from Kafka and publishes to it, killed at many points: nothing lost, nothing doubled that counts.
 
-PERDURE_KILL_SHARE=1 kills at every boundary there is; by default at one in thirty-two. PERDURE_COUNTS=file keeps the
-counts.
+Many minutes: run by hand, tests/run.sh tests/services/test_kafka_life.py -m slow. PERDURE_KILL_SHARE=1 kills at every
+boundary there is; by default at one in thirty-two. PERDURE_COUNTS=file keeps the counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..run.conftest import JAVA, ROOT
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.slow]
 DAYS, A_DAY, POISON = 4, 500, 5
 PIPELINE = """
 pipeline: pulse
