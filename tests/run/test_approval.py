@@ -49,7 +49,9 @@ def file(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with opening(made, spark) as context:
         session = Session(context)
         for interval in due(context):
-            session._prepare(interval)
+            session.ingest(interval)
+            session.validate(interval)
+            session.featurize(interval)
             session.retrain(interval)
     return made
 
