@@ -193,7 +193,9 @@ def test_a_rollout_begins_with_the_yes(spark: SparkSession, copied: Path) -> Non
         "retrain: {when: {any: [{age: 1 day}]}}", "retrain: {when: always}"))
     with opening(copied, spark) as context:
         session, last = Session(context), list(due(context))[-1]
-        session._prepare(last)
+        session.ingest(last)
+        session.validate(last)
+        session.featurize(last)
         session.retrain(last)
         assert [r.facts["decision"] for r in session.tally.done if r.step == "deploy"] == ["wait"]
         session.change(last, "pin", None, "a holiday")
