@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+NO_KAFKA = 'Spark\'s Kafka connector isn\'t there: ./spark-submit.sh --jars "$(./setup.sh jars jars-kafka.lock)" ...'
+"""What is said where a topic is read or written without the connector's jars."""
+
 
 class PerdureError(Exception):
     """Something a user can mend. Jobs print its message without a stack trace and exit with `exit_code`."""

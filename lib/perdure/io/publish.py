@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from perdure.core.errors import PerdureError
+from perdure.core.errors import NO_KAFKA, PerdureError
 from perdure.core.pipeline_file import resolve_secrets
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def send(messages: DataFrame, options: Mapping[str, str | int | bool]) -> None:
 def _cause(text: str) -> str:
     """What is wrong, in one line. Kafka's exceptions name no option's value."""
     if "ailed to find data source: kafka" in text or "ailed to find the data source: kafka" in text:
-        mends = './spark-submit.sh --jars "$(./setup.sh jars jars-kafka.lock)" ...'
-        return f"Spark's Kafka connector isn't there: {mends}"
+        return NO_KAFKA
     causes = [line.rpartition("Exception: ")[2] for line in text.splitlines() if "Exception: " in line]
     return (causes or text.splitlines() or ["?"])[-1][:300]

@@ -130,7 +130,8 @@ class Tables:
 
         require_classic(f"deleting rows of {table}")
         known = DeltaTable.forName if self._schema else DeltaTable.forPath
-        self._frames.clear()
+        with self._lock:
+            self._frames.clear()
         option = "spark.databricks.delta.commitInfo.userMetadata"
         self._spark.conf.set(option, note)
         try:

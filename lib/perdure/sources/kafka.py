@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from perdure.core.config import Source
-from perdure.core.errors import SourceError
+from perdure.core.errors import NO_KAFKA, SourceError
 from perdure.core.identifiers import quoted
 from perdure.core.interval import Interval
 from perdure.core.pipeline_file import resolve_secrets
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 BY_INTERVAL, IS_PATH = True, False
 _META = ("key", "timestamp", "headers", "deleted")
-_READER = re.compile(r"^(kafka\..+|minPartitions|maxRecordsPerPartition|fetchOffset\..+|kafkaConsumer\..+|groupIdPrefix)$")
+_READER = re.compile(
+    r"^((kafka|fetchOffset|kafkaConsumer)\..+|minPartitions|maxRecordsPerPartition|groupIdPrefix)$"
+)
 _PLACE = re.compile(r"^(?P<topic>[^/\[]+)/(?P<partition>\d+)(\[(?P<since>\d+),(?P<until>\d+)\))?$")
 _EARLIEST, _LATEST = -2, -1
 
@@ -186,7 +188,6 @@ def _explained(topic: str, error: Exception) -> SourceError:
     """What is wrong, in one line: Spark hands on Kafka's exceptions, whose options (with secrets) it doesn't print."""
     text = str(error)
     if "Failed to find data source: kafka" in text or "Failed to find the data source: kafka" in text:
-        return SourceError(f"{topic}: Spark's Kafka connector isn't there: ./spark-submit.sh --jars "
-                           '"$(./setup.sh jars jars-kafka.lock)" ...')
+        return SourceError(f"{topic}: {NO_KAFKA}")
     causes = [line.rpartition("Exception: ")[2] for line in text.splitlines() if "Exception: " in line]
     return SourceError(f"{topic}: can't be read: {(causes or text.splitlines() or ['?'])[-1][:300]}")
