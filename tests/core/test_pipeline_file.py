@@ -257,11 +257,11 @@ def write_raw(folder: Path, text: str) -> Path:
 
 
 def test_a_search_space_is_read(tmp_path: Path) -> None:
-    space = ("{logistic_regression: {regParam: {log_uniform: [0.001, 1]}, elasticNetParam: {uniform: [0, 1]}, "
-             "maxIter: {integer: [10, 50, 10]}, fitIntercept: {choice: [true]}}}")
+    space = ("{logistic_regression: {regParam: {log_uniform: [0.001, 1], first: 0.1}, "
+             "elasticNetParam: {uniform: [0, 1]}, maxIter: {integer: [10, 50, 10]}, fitIntercept: {choice: [true]}}}")
     text = GOOD.replace("families: [logistic_regression]", f"families: [logistic_regression], tune: {{space: {space}}}")
     assert pipeline_file.load(write(tmp_path, text)).model.tune.dimensions("logistic_regression") == {
-        "regParam": LogUniform(0.001, 1), "elasticNetParam": Uniform(0, 1), "maxIter": Integer(10, 50, 10),
+        "regParam": LogUniform(0.001, 1, first=0.1), "elasticNetParam": Uniform(0, 1), "maxIter": Integer(10, 50, 10),
         "fitIntercept": Choice((True,))}
 
 
@@ -272,6 +272,8 @@ def test_a_search_space_is_read(tmp_path: Path) -> None:
     ("{logistic_regression: {maxIter: {integer: [3, 8, 0]}}}", "integer: expected numbers at least 1 apart"),
     ("{logistic_regression: {maxIter: {}}}", "expected one of uniform, log_uniform, integer and choice"),
     ("{logistic_regression: {maxIter: {integer: [3, 8], choice: [4]}}}", "found integer, choice"),
+    ("{logistic_regression: {maxIter: {integer: [3, 9, 2], first: 4}}}", "first: expected one of integer: [3, 9, 2]"),
+    ("{logistic_regression: {regParam: {uniform: [0, 1], first: yes}}}", "first: expected one of uniform"),
     ("{logistic_regression: {maxIter: {integers: [3, 8]}}}", "did you mean 'integer'"),
 ])
 def test_a_wrong_search_space_is_told(tmp_path: Path, given: str, told: str) -> None:

@@ -40,6 +40,19 @@ def test_every_family_gets_a_trial_first() -> None:
     assert [trial.family for trial in trials] == ["near", "far", "flags"]
 
 
+def test_a_familys_first_trial_is_where_its_dimensions_say() -> None:
+    spaces = {
+        "sure": {"x": LogUniform(1e-3, 1e3, first=0.25), "n": Integer(2, 11, 4, first=6),
+                 "on": Choice((True, False), first=False), "drawn": Uniform(0.0, 1.0)},
+        "near": SPACES["near"],
+    }
+    trials = search(spaces, bowl, Effort(8), seed=1)
+    told = dict(trials[0].params)
+    assert 0.0 < float(told.pop("drawn")) < 1.0
+    assert told == {"x": 0.25, "n": 6, "on": False}
+    assert all(trial.params["x"] != 0.25 for trial in trials[1:])
+
+
 def test_it_learns_where_the_minimum_is() -> None:
     for seed in range(3):
         trials = search(SPACES, bowl, Effort(40, 2), seed=seed)

@@ -1,4 +1,6 @@
-"""Search-space dimensions, free of any tuning library. A space is a mapping of parameter name to one of these."""
+"""Search-space dimensions, free of any tuning library. A space is a mapping of parameter name to one of these.
+
+`first`: the value of a family's first trial, one that is known to do well on most data; without it, it is drawn."""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ class Uniform:
 
     low: float
     high: float
+    first: float | None = None
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class LogUniform:
 
     low: float
     high: float
+    first: float | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Integer:
     low: int
     high: int
     step: int = 1
+    first: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Choice:
     """One of a few values (numbers, strings or booleans)."""
 
     options: tuple[str | int | float | bool, ...]
+    first: str | int | float | bool | None = None
 
 
 Dimension = Uniform | LogUniform | Integer | Choice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from .section import Section, Span
@@ -22,9 +24,11 @@ class Range(Section):
         default=None, min_length=1, description="one of these; a single one fixes the parameter"
     )
 
+    first: bool | int | float | str | None = Field(default=None, description="the value of the family's first trial")
+
     @model_validator(mode="after")
     def _one(self) -> Range:
-        given = {name: value for name, value in self if value is not None}
+        given = {name: value for name, value in self if value is not None and name != "first"}
         if len(given) != 1:
             raise ValueError("expected one of uniform, log_uniform, integer and choice, such as {integer: [3, 8]}; "
                              f"found {', '.join(given) or 'none'}")
@@ -35,18 +39,29 @@ class Range(Section):
             raise ValueError(f"log_uniform: expected numbers above 0, found {list(value)}")
         if kind == "integer" and value[2:] and value[2] < 1:
             raise ValueError(f"integer: expected numbers at least 1 apart, found {list(value)}")
+        if self.first is not None and not self._has(kind, value):
+            raise ValueError(f"first: expected one of {kind}: {list(value)}, found {self.first}")
         return self
+
+    def _has(self, kind: str, value: tuple[Any, ...]) -> bool:
+        if kind == "choice":
+            return any(self.first == option and type(self.first) is type(option) for option in value)
+        if kind == "integer":
+            return type(self.first) is int and self.first in range(value[0], value[1] + 1, *value[2:])
+        return type(self.first) in (int, float) and value[0] <= self.first <= value[1]
 
     @property
     def dimension(self) -> Dimension:
         """The same for the search."""
+        first: Any = self.first
         if self.uniform:
-            return Uniform(*self.uniform)
+            return Uniform(*self.uniform, first=first)
         if self.log_uniform:
-            return LogUniform(*self.log_uniform)
+            return LogUniform(*self.log_uniform, first=first)
         if self.integer:
-            return Integer(*self.integer)
-        return Choice(self.choice or ())
+            low, high, *step = self.integer
+            return Integer(low, high, step[0] if step else 1, first)
+        return Choice(self.choice or (), first=first)
 
 
 class Tune(Section):

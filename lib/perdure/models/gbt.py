@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 tasks = ("binary", "regression")
 encoding: Literal["onehot", "index"] = "index"
 space: Space = {
-    "maxIter": Integer(10, 25, 5),
-    "maxDepth": Integer(3, 5),
-    "stepSize": LogUniform(0.1, 0.5),
-    "minInstancesPerNode": Integer(5, 50, 5),
+    "maxIter": Integer(10, 25, 5, first=20),
+    "maxDepth": Integer(3, 5, first=4),
+    "stepSize": LogUniform(0.1, 0.5, first=0.2),
+    "minInstancesPerNode": Integer(5, 50, 5, first=20),
 }
 
 

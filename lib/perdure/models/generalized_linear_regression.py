@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 tasks = ("regression",)
 encoding: Literal["onehot", "index"] = "onehot"
-space: Space = {"regParam": LogUniform(1e-4, 1.0)}
+space: Space = {"regParam": LogUniform(1e-4, 1.0, first=0.01)}
 
 
 def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:

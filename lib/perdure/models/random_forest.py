@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 tasks = ("binary", "multiclass", "regression")
 encoding: Literal["onehot", "index"] = "index"
 space: Space = {
-    "numTrees": Integer(20, 40, 10),
-    "maxDepth": Integer(5, 8),
-    "minInstancesPerNode": Integer(5, 50, 5),
-    "featureSubsetStrategy": Choice(("sqrt", "onethird")),
+    "numTrees": Integer(20, 40, 10, first=20),
+    "maxDepth": Integer(5, 8, first=7),
+    "minInstancesPerNode": Integer(5, 50, 5, first=20),
+    "featureSubsetStrategy": Choice(("sqrt", "onethird"), first="onethird"),
 }
 
 

@@ -15,11 +15,11 @@ tasks = ("binary", "multiclass", "regression")
 encoding: Literal["onehot", "index"] = "index"
 packages = ("sklearn",)
 space: Space = {
-    "max_iter": Integer(50, 200, 25),
-    "learning_rate": LogUniform(0.03, 0.3),
-    "max_leaf_nodes": Integer(7, 63, 8),
-    "min_samples_leaf": Integer(5, 50, 5),
-    "l2_regularization": LogUniform(0.001, 10.0),
+    "max_iter": Integer(50, 200, 25, first=100),
+    "learning_rate": LogUniform(0.03, 0.3, first=0.1),
+    "max_leaf_nodes": Integer(7, 63, 8, first=31),
+    "min_samples_leaf": Integer(5, 50, 5, first=20),
+    "l2_regularization": LogUniform(0.001, 10.0, first=0.1),
 }
 _KINDS = {"regression": "sklearn.ensemble:HistGradientBoostingRegressor"}
 _CLASSIFIER = "sklearn.ensemble:HistGradientBoostingClassifier"

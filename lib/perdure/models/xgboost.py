@@ -16,11 +16,11 @@ tasks = ("binary", "regression")
 encoding: Literal["onehot", "index"] = "onehot"
 packages = ("xgboost",)
 space: Space = {
-    "n_estimators": Integer(50, 200, 25),
-    "max_depth": Integer(3, 8),
-    "learning_rate": LogUniform(0.03, 0.3),
-    "min_child_weight": Integer(1, 16, 3),
-    "subsample": Uniform(0.6, 1.0),
+    "n_estimators": Integer(50, 200, 25, first=100),
+    "max_depth": Integer(3, 8, first=5),
+    "learning_rate": LogUniform(0.03, 0.3, first=0.1),
+    "min_child_weight": Integer(1, 16, 3, first=4),
+    "subsample": Uniform(0.6, 1.0, first=0.8),
 }
 
 

@@ -91,8 +91,11 @@ def declares_itself(spark: SparkSession, name: str) -> None:
     assert family.encoding in ("onehot", "index"), family.encoding
     for parameter, dimension in family.space.items():
         assert isinstance(dimension, (Uniform, LogUniform, Integer, Choice)), (parameter, dimension)
-        if not isinstance(dimension, Choice):
+        if isinstance(dimension, Choice):
+            assert dimension.first in (None, *dimension.options), (parameter, dimension)
+        else:
             assert dimension.low < dimension.high, (parameter, dimension)
+            assert dimension.first is None or dimension.low <= dimension.first <= dimension.high, (parameter, dimension)
         assert not isinstance(dimension, LogUniform) or dimension.low > 0, (parameter, dimension)
 
 

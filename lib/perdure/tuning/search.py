@@ -62,7 +62,8 @@ Progress = Callable[[Trial], None]
 
 def search(space_by_family: Mapping[str, Space], objective: Objective, effort: Effort, *, seed: int = 0,
            known: Sequence[Trial] = (), progress: Progress | None = None) -> list[Trial]:
-    """Run the trials and give them in order. Each family is tried once before TPE chooses among them.
+    """Run the trials and give them in order. Each family is tried once before TPE chooses among them, at
+    the values that its dimensions name as `first`.
 
     `objective` is called from `parallelism` threads at once. A trial whose objective raises, or gives a loss that
     isn't a finite number, is a failed trial. Raises PerdureError when all of them failed. `progress` is called from
@@ -216,8 +217,18 @@ class _Suggestions:
         while True:  # until chance picks the wanted family: a few draws
             document = dict(rand.suggest([number], self.domain, self.trials, seed)[0])
             if self._point(document)[0] == wanted:
-                return document
+                return self._first(document, wanted)
             seed = (seed + 7919) % 2**31
+
+    def _first(self, document: dict[str, Any], family: str) -> dict[str, Any]:
+        """A family's first point: where its dimensions say, and as drawn where they don't."""
+        for name, dimension in self.spaces[family].items():
+            if dimension.first is not None:
+                value = dimension.first
+                if isinstance(dimension, Choice):  # hyperopt keeps a choice's place
+                    value = dimension.options.index(value)
+                document["misc"]["vals"][f"{family}.{name}"] = [value]
+        return document
 
     def _point(self, document: dict[str, Any]) -> tuple[str, Params]:
         from hyperopt import space_eval
