@@ -90,7 +90,7 @@ dag = pipeline_dag({str(file)!r}, default_args={{"retry_delay": timedelta(second
     assert {states[2][name] for name in (*DATA, *RETRAINING)} == {"success"}
     assert {states[2][name] for name in SERVING} == {"skipped"}
     assert {states[3][name] for name in (*DATA, *SERVING, *RETRAINING)} == {"success"}
-    assert "population_stability_index" in running.result("perdure_buoy", list(runs)[3], "retraining.decide")["reason"]
+    assert "population stability index" in running.result("perdure_buoy", list(runs)[3], "retraining.decide")["reason"]
 
     commits = versions(file)
     assert "predictions" in commits and "alias_history" in commits

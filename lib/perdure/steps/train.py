@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 VALIDATION = 0.2
-# Time is cut into so many parts to find where the validation rows begin.
+# Time is cut into so many parts, of a day at most, to find where the validation rows begin.
 PARTS = 200
+DAY = 86_400_000_000
 # Two partitions up to half a million rows: two partial sums add up the same in either order, so a training repeats to
 # the last bit on any machine. Beyond that, more partitions, and sums of doubles that may differ in the last bits.
 ROWS_A_PARTITION = 250_000
@@ -173,7 +174,7 @@ def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: dateti
     """One pass over two columns of the labels: exact, so that the split is the same on every machine."""
     from pyspark.sql import functions as F
 
-    start, width = micros(since), max(1, math.ceil((micros(until) - micros(since)) / PARTS))
+    start, width = micros(since), max(1, min(DAY, math.ceil((micros(until) - micros(since)) / PARTS)))
     time = F.unix_micros(F.col(quoted(pipeline.features.event_time)))
     part = F.floor((time - F.lit(start)) / F.lit(width)).cast("int").alias("part")
     counts = {row["part"]: row["count"] for row in known.groupBy(part).count().collect()}
