@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 tasks = ("regression",)
 encoding: Literal["onehot", "index"] = "onehot"
-space: Space = {"regParam": LogUniform(1e-4, 10.0, first=0.05), "elasticNetParam": Uniform(0.0, 1.0, first=0.0)}
+space: Space = {"regParam": LogUniform(1e-4, 10.0, first=0.001), "elasticNetParam": Uniform(0.0, 1.0, first=0.0)}
 
 
 def estimator(params: Params, task: str, seed: int) -> Estimator[Any]:
