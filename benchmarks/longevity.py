@@ -28,7 +28,7 @@ METRICS = {"binary": ("log_loss", "area_under_roc"), "multiclass": ("log_loss", 
 
 
 def policies(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
-    """Name to changed sections. A window holds the holdout, too: for the flights, three months are 13 weeks and two."""
+    """Name to changed sections. A window holds the holdout, too: three months are 13 weeks, and the flights' two."""
     train, every, blind = pipeline.train, Retrain(when="always"), Gate(mode="off")
     first = str(train.minimum or train.window)
 

@@ -43,7 +43,21 @@ class Choice:
     options: tuple[str | int | float | bool, ...]
     first: str | int | float | bool | None = None
 
+    def place(self, value: object) -> int | None:
+        """Which option is this value, and of its type (true isn't 1); None: none is."""
+        same = (number for number, option in enumerate(self.options) if option == value and type(option) is type(value))
+        return next(same, None)
+
 
 Dimension = Uniform | LogUniform | Integer | Choice
 Space = Mapping[str, Dimension]
 Params = Mapping[str, str | int | float | bool]
+
+
+def holds(dimension: Dimension, value: object) -> bool:
+    """Whether the value is one that the dimension can give."""
+    if isinstance(dimension, Choice):
+        return dimension.place(value) is not None
+    if isinstance(dimension, Integer):
+        return type(value) is int and value in range(dimension.low, dimension.high + 1, dimension.step)
+    return isinstance(value, (int, float)) and type(value) is not bool and dimension.low <= value <= dimension.high

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from .section import Section, Span
-from .space import Choice, Dimension, Integer, LogUniform, Space, Uniform
+from .space import Choice, Dimension, Integer, LogUniform, Space, Uniform, holds
 
 
 class Range(Section):
@@ -23,7 +23,6 @@ class Range(Section):
     choice: tuple[bool | int | float | str, ...] | None = Field(
         default=None, min_length=1, description="one of these; a single one fixes the parameter"
     )
-
     first: bool | int | float | str | None = Field(default=None, description="the value of the family's first trial")
 
     @model_validator(mode="after")
@@ -39,16 +38,9 @@ class Range(Section):
             raise ValueError(f"log_uniform: expected numbers above 0, found {list(value)}")
         if kind == "integer" and value[2:] and value[2] < 1:
             raise ValueError(f"integer: expected numbers at least 1 apart, found {list(value)}")
-        if self.first is not None and not self._has(kind, value):
+        if self.first is not None and not holds(self.dimension, self.first):
             raise ValueError(f"first: expected one of {kind}: {list(value)}, found {self.first}")
         return self
-
-    def _has(self, kind: str, value: tuple[Any, ...]) -> bool:
-        if kind == "choice":
-            return any(self.first == option and type(self.first) is type(option) for option in value)
-        if kind == "integer":
-            return type(self.first) is int and self.first in range(value[0], value[1] + 1, *value[2:])
-        return type(self.first) in (int, float) and value[0] <= self.first <= value[1]
 
     @property
     def dimension(self) -> Dimension:

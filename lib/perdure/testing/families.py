@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from perdure.core import registry
-from perdure.core.space import Choice, Dimension, Integer, LogUniform, Params, Space, Uniform
+from perdure.core.space import Choice, Dimension, Integer, LogUniform, Params, Space, Uniform, holds
 from perdure.models import fitted, prepare
 
 if TYPE_CHECKING:
@@ -91,11 +91,9 @@ def declares_itself(spark: SparkSession, name: str) -> None:
     assert family.encoding in ("onehot", "index"), family.encoding
     for parameter, dimension in family.space.items():
         assert isinstance(dimension, (Uniform, LogUniform, Integer, Choice)), (parameter, dimension)
-        if isinstance(dimension, Choice):
-            assert dimension.first in (None, *dimension.options), (parameter, dimension)
-        else:
+        assert dimension.first is None or holds(dimension, dimension.first), (parameter, dimension)
+        if not isinstance(dimension, Choice):
             assert dimension.low < dimension.high, (parameter, dimension)
-            assert dimension.first is None or dimension.low <= dimension.first <= dimension.high, (parameter, dimension)
         assert not isinstance(dimension, LogUniform) or dimension.low > 0, (parameter, dimension)
 
 

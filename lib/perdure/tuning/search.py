@@ -62,8 +62,8 @@ Progress = Callable[[Trial], None]
 
 def search(space_by_family: Mapping[str, Space], objective: Objective, effort: Effort, *, seed: int = 0,
            known: Sequence[Trial] = (), progress: Progress | None = None) -> list[Trial]:
-    """Run the trials and give them in order. Each family is tried once before TPE chooses among them, at
-    the values that its dimensions name as `first`.
+    """Run the trials and give them in order. Each family is tried once before TPE chooses among them, at the
+    values that its dimensions name as `first`.
 
     `objective` is called from `parallelism` threads at once. A trial whose objective raises, or gives a loss that
     isn't a finite number, is a failed trial. Raises PerdureError when all of them failed. `progress` is called from
@@ -221,12 +221,11 @@ class _Suggestions:
             seed = (seed + 7919) % 2**31
 
     def _first(self, document: dict[str, Any], family: str) -> dict[str, Any]:
-        """A family's first point: where its dimensions say, and as drawn where they don't."""
+        """A family's first point: where its dimensions say, and as drawn where they don't. Of a choice Hyperopt keeps
+        the place."""
         for name, dimension in self.spaces[family].items():
             if dimension.first is not None:
-                value = dimension.first
-                if isinstance(dimension, Choice):  # hyperopt keeps a choice's place
-                    value = dimension.options.index(value)
+                value = dimension.place(dimension.first) if isinstance(dimension, Choice) else dimension.first
                 document["misc"]["vals"][f"{family}.{name}"] = [value]
         return document
 
