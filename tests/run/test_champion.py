@@ -11,9 +11,10 @@ from perdure.run.champion import BY_HAND, challenger_at, champion_at, champions,
 from perdure.run.evidence import _held
 
 
-def record(step: str, subject: str = "", **facts: Any) -> RunRecord:
-    text = {name: "" for name in ("pipeline", "interval", "interval_start", "interval_end", "code_version", "who",
-                                  "target", "started_at")}
+def record(step: str, subject: str = "", interval: str = "", **facts: Any) -> RunRecord:
+    text = {name: "" for name in ("pipeline", "interval_start", "interval_end", "code_version", "who", "target",
+                                  "started_at")}
+    text["interval"] = interval
     name = f"{step} {facts.get('decision')} {facts.get('model_version')} {facts.get('effective_from')}"
     return RunRecord(run_id=name, step=step, subject=subject, status="done", config=None, seed=0, seconds=0.0,
                      facts=facts, **text)  # type: ignore[arg-type]
@@ -23,7 +24,8 @@ def change(step: str, decision: str, version: str, on: int, *, share: int | None
            subject: str = "") -> RunRecord:
     runs = {"train_run": f"train {version}", "evaluate_run": f"evaluate {version}"}
     state = {"model_version": version, **runs, "kind": "canary", "step": place, "share": share, "began": None}
-    return record(step, subject, decision=decision, model_version=version, effective_from=day(on).isoformat(), **runs,
+    return record(step, subject, str(on - 1), decision=decision, model_version=version,
+                  effective_from=day(on).isoformat(), **runs,
                   challenger=None if share is None else state)
 
 
@@ -63,6 +65,39 @@ def test_a_rollout_from_day_to_day() -> None:
     challenger = challenger_at(life, day(6))
     assert challenger is not None
     assert challenger.effective_from == day(5)  # a step that was held began when it began
+
+
+def decided(on: int, decision: str, time: int = 1) -> RunRecord:
+    return record("retrain", interval=str(on - 1), decision=decision, model_version=f"{time}", effective_from=None)
+
+
+def test_an_interval_decided_anew() -> None:
+    """What followed from the first decision holds no more, and holds again when it is taken again."""
+    first = (decided(3, "train"), LIFE[0], decided(4, "train"), change("deploy", "promote", "2", 4))
+    assert serving(ledger(*first), 5) == ("2", None)
+    other = (*first, decided(4, "keep"))
+    assert serving(ledger(*other), 5) == ("1", None)
+    assert serving(ledger(*other, decided(4, "train", 2)), 5) == ("2", None)
+    refused = (*first, decided(4, "train", 2), change("deploy", "refuse", "3", 4))
+    assert serving(ledger(*refused), 5) == ("1", None)
+    assert serving(ledger(*refused, change("deploy", "promote", "3", 5)), 5) == ("3", None)
+
+
+def test_what_was_deployed_by_hand_holds() -> None:
+    """Trained and deployed without a decision, or brought from another target: no decision takes it away."""
+    own = (decided(3, "train"), LIFE[0], change("deploy", "promote", "2", 4), decided(4, "keep"))
+    assert serving(ledger(*own), 5) == ("2", None)
+    assert serving(ledger(*own[:2], decided(4, "keep"), own[2], decided(4, "keep", 2)), 5) == ("2", None)
+    brought = change("deploy", "promote", "2", 4)
+    brought = RunRecord(**{**vars(brought), "facts": {**brought.facts, "imported_from": "dev"}})
+    later = (LIFE[0], brought, change("deploy", "refuse", "3", 4))
+    assert serving(ledger(*later), 5) == ("2", None)
+
+
+def test_a_rollout_that_is_undone() -> None:
+    """With its deployment; the steps that it had taken don't make it champion."""
+    life = ledger(decided(3, "train"), LIFE[0], decided(5, "train"), *LIFE[3:], decided(5, "keep"))
+    assert [serving(life, on) for on in (5, 7, 9)] == [("1", None)] * 3
 
 
 def test_what_takes_effect_later_is_later_however_late_it_was_written() -> None:

@@ -31,6 +31,17 @@ HEAD = "perdure ledger "
 GATHER = 2.0
 
 
+# Of the runs of one place, the last one's outcome stands: step, subject, interval, and as of when (`known_at`).
+Place = tuple[str, str, str, str]
+
+
+def place_of(record: RunRecord) -> Place | None:
+    """A run's place; None for one that failed, and for what was brought from another target."""
+    if record.status == "failed" or "imported_from" in record.facts:
+        return None
+    return record.step, record.subject, record.interval, record.known_at
+
+
 class Records:
     """Run records to look things up in."""
 
@@ -42,6 +53,17 @@ class Records:
     def get(self, run_id: str) -> RunRecord | None:
         """The record of a completed run (or a refused one); failed runs don't count."""
         return next((each for each in self.records if each.run_id == run_id and each.status != "failed"), None)
+
+    def standing(self, run_id: str, place: Place) -> RunRecord | None:
+        """The record by which a run is done: its own, or its rerun's. None where another run of its place came after
+        it, with other inputs, configuration or code: that one's outcome stands, and what this one wrote is replaced."""
+        record, newest = self.get(run_id), self._newest(place)
+        if record is None or newest is None or newest.run_id == run_id:
+            return record
+        return newest if newest.rerun_of == run_id else None
+
+    def _newest(self, place: Place) -> RunRecord | None:
+        return next((each for each in reversed(self.records) if place_of(each) == place), None)
 
     def producers(self, wish: Read) -> list[RunRecord]:
         """The runs whose rows `wish` will see: the newest of each (subject, interval) that wrote to the table and
@@ -87,6 +109,7 @@ class Ledger(Records):
         """Loads the pipeline's records, oldest first."""
         self._spark, self._tables, self._pipeline = spark, tables, pipeline
         self._records: dict[str, RunRecord] = {}
+        self._last: dict[Place, RunRecord] = {}
         self._lock = threading.Lock()
         self._queue: list[RunRecord] = []
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
@@ -119,6 +142,10 @@ class Ledger(Records):
         with self._lock:
             record = self._records.get(run_id)
         return record if record is not None and record.status != "failed" else None
+
+    def _newest(self, place: Place) -> RunRecord | None:
+        with self._lock:
+            return self._last.get(place)
 
     def stored(self) -> list[Mapping[str, Any]]:
         """The pipeline's rows of the table as they are now, repeats and failed runs too: what an audit verifies."""
@@ -156,6 +183,9 @@ class Ledger(Records):
     def _remember(self, record: RunRecord) -> None:
         self._records.pop(record.run_id, None)
         self._records[record.run_id] = record
+        place = place_of(record)
+        if place is not None:
+            self._last[place] = record
 
     def _texts(self) -> list[tuple[str, str, str]]:
         """Run id, start and record of every row, oldest first: in brief, or whole where an older version wrote it. The

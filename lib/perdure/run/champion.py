@@ -1,12 +1,13 @@
 """Who served when: the champion of a moment, and its challenger, from the ledger's deploy and rollout records.
 
 Each of these records says what holds from its `effective_from` on: `serves` (the version that became champion with it,
-if any), and `challenger`, the version that is being rolled out beside the champion, or null.
+if any), and `challenger`, the version that is being rolled out beside the champion, or null. Where an interval was
+lived again with another outcome, after a change of policy or code, the first outcome doesn't hold any more (`undone`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,12 +80,47 @@ class Waiting(Champion):
     run: str
 
 
+def undone(records: Sequence[RunRecord]) -> set[str]:
+    """The runs whose outcome no longer holds, of `records`, oldest first: a training and its deployment whose interval
+    was decided anew since, not to train; a deployment or a step of a rollout that a newer one of its interval replaced;
+    the steps of a rollout whose deployment is undone. What people did by hand holds."""
+    found: set[str] = set()
+    decided: dict[str, str] = {}
+    followed: dict[str, list[str]] = {}
+    kept: dict[str, list[str]] = {}
+    newest: dict[tuple[str, str], str] = {}
+    own = [each for each in records if each.status != "failed" and each.subject != BY_HAND
+           and "imported_from" not in each.facts]  # fmt: skip
+    for record in own:
+        if record.step == "retrain":
+            decided[record.interval] = record.facts["decision"]
+            kept[record.interval] = followed.get(record.interval, [])[:] if decided[record.interval] == "keep" else []
+        elif record.step in ("train", "deploy") and decided.get(record.interval) == "train":
+            followed.setdefault(record.interval, []).append(record.run_id)
+        if record.step in ("deploy", "rollout"):
+            found.add(newest.get((record.step, record.interval), ""))
+            newest[record.step, record.interval] = record.run_id
+    found.update(*kept.values())
+    deployed = [each for each in own if each.step == "deploy"]
+    standing = {each.facts.get("train_run") for each in deployed if each.run_id not in found}
+    gone = {each.facts.get("train_run") for each in deployed} - standing
+    return found | {each.run_id for each in own if each.step == "rollout" and each.facts.get("train_run") in gone}
+
+
+def deployed_in(ledger: Records, interval: str) -> RunRecord | None:
+    """The deployment of an interval that made a version serve, by policy; None without one."""
+    found = [record for _, record in changes(ledger) if record.step == "deploy" and record.interval == interval
+             and "imported_from" not in record.facts]  # fmt: skip
+    return found[-1] if found else None
+
+
 def changes(ledger: Records) -> Iterator[tuple[datetime, RunRecord]]:
     """The records that say who serves, in the order in which they take effect; of several at one moment the last
     counts."""
+    gone = undone(ledger.records)
     found = [(datetime.fromisoformat(record.facts["effective_from"]), record) for record in ledger.records
              if record.step in ("deploy", "rollout") and record.status == "done" and record.facts.get("effective_from")
-             and record.facts.get("decision") not in _NOTHING_CHANGES]
+             and record.facts.get("decision") not in _NOTHING_CHANGES and record.run_id not in gone]
     yield from sorted(found, key=lambda each: each[0])
 
 
@@ -136,9 +172,9 @@ def answer_to(ledger: Records, version: str, moment: datetime | None = None) -> 
 
 
 def _until(ledger: Records, step: str, moment: datetime | None) -> list[RunRecord]:
-    last = moment.isoformat() if moment else "9999"
+    last, gone = moment.isoformat() if moment else "9999", undone(ledger.records)
     return [record for record in ledger.records if record.step == step and record.status == "done"
-            and str(record.facts.get("effective_from") or "9999") <= last]
+            and str(record.facts.get("effective_from") or "9999") <= last and record.run_id not in gone]
 
 
 def _runs(ledger: Records, facts: Mapping[str, Any]) -> tuple[RunRecord, RunRecord]:

@@ -14,7 +14,7 @@ from perdure.core.record import JSON, RunRecord
 from perdure.policy.retrain import Decision, decide
 
 from . import blessing
-from .champion import Champion, champion_at, changes, pinned_at
+from .champion import Champion, challenger_at, champion_at, changes, deployed_in, pinned_at
 from .context import Context, who
 from .engine import Inputs, Plan
 from .evidence import gather_evidence
@@ -43,8 +43,11 @@ def retrain(context: Context, interval: Interval) -> Plan:
             "evidence": decision.evidence,
             "model_version": version,
         }
-        row = decision_row(context, "retrain", facts, version)
-        return StepResult(writes=(row,), facts=facts, value=decision)
+        rows = [decision_row(context, "retrain", facts, version)]
+        first = context.ledger.latest("retrain", interval=interval.label)
+        if first is not None and first.facts["decision"] == "train" and not decision.due:
+            rows += _undoing(context, interval)
+        return StepResult(writes=tuple(rows), facts=facts, value=decision)
 
     config = {"retrain": plain(pipeline.retrain), "train": plain(pipeline.train)}
     identity = [*(record.run_id for record in records), *filter(None, [evidence.held])]
@@ -69,6 +72,8 @@ def deploy(context: Context, interval: Interval, trained: RunRecord, evaluated: 
         alias = ALIAS_OF.get(facts["decision"])
         if alias:
             writes.append(alias_row(context, alias, facts, evaluated.gate.to_dict() if evaluated.gate else {}))
+        else:
+            writes += _undoing(context, interval)
         return StepResult(writes=tuple(writes), facts=facts, gate=checked)
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
@@ -86,6 +91,30 @@ def point(context: Context, interval: Interval, decision: str, version: str) -> 
     last = max((since for since, _ in changes(context.ledger)), default=interval.end)
     if decision in ALIAS_OF and last <= interval.end:
         context.tracking.set_alias(ALIAS_OF[decision], version)
+
+
+def _undoing(context: Context, interval: Interval) -> list[Write]:
+    """A row that tells of the deployment that is undone where an interval gets no new model this time; else none."""
+    record = deployed_in(context.ledger, interval.label)
+    if record is None:
+        return []
+    before = champion_at(context.ledger, interval.start)
+    alias, facts = ALIAS_OF[record.facts["decision"]], record.facts
+    told = {"decision": "undo", "reason": f"{interval} was decided anew", "previous_version": facts["model_version"],
+            "model_version": before.version if before and alias == CHAMPION else None,
+            "effective_from": facts["effective_from"]}  # fmt: skip
+    return [alias_row(context, alias, told, {"run": record.run_id})]
+
+
+def realign(context: Context) -> None:
+    """Gives the aliases to those that serve from now on, by the ledger."""
+    now = datetime.max.replace(tzinfo=timezone.utc)
+    serve = {CHAMPION: champion_at(context.ledger, now), CHALLENGER: challenger_at(context.ledger, now)}
+    for alias, found in serve.items():
+        if found is None:
+            context.tracking.remove_alias(alias)
+        else:
+            context.tracking.set_alias(alias, found.version)
 
 
 def _outcome(context: Context, interval: Interval, trained: RunRecord, evaluated: RunRecord) -> dict[str, Any]:

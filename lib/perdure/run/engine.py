@@ -13,7 +13,7 @@ from perdure.core.errors import PerdureError
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON, FileVersion, RunRecord, TableVersion, fingerprint
-from perdure.io.ledger import Records, Seen
+from perdure.io.ledger import Place, Records, Seen
 
 from .context import Context, code_version, who
 
@@ -48,6 +48,12 @@ class Plan:
     confirm: Callable[[Outputs], tuple[Mapping[str, JSON], Outputs]] | None = None
     as_of: datetime | None = None
 
+    @property
+    def place(self) -> Place:
+        """Which runs it takes the place of."""
+        known_at = self.as_of.isoformat() if self.as_of and self.as_of != self.interval.end else ""
+        return self.step, self.subject, "static" if self.static else self.interval.label, known_at
+
     def producers(self, ledger: Records) -> dict[str, list[RunRecord]]:
         """By table that it reads: the runs that wrote what it will see there."""
         if not self.reads:
@@ -66,16 +72,17 @@ class Outcome:
 
 
 def execute(context: Context, plan: Plan, *, rerun: bool = False) -> Outcome:
-    """Runs a plan, or answers with its record when the ledger holds it. `rerun` does it again under a run id of its
-    own, which names the first. A failure is recorded too; then the error goes on to the caller."""
+    """Runs a plan, or answers with its record when the ledger holds it and no other run has taken its place since.
+    Otherwise, or with `rerun`, it is done again under a run id of its own, which names the first. A failure is recorded
+    too; then the error goes on to the caller."""
     producers = plan.producers(context.ledger)
     if not context.dry_run:
         _require_inputs(plan, producers, context)
     run_id = _run_id(context, plan, producers)
-    known = context.ledger.get(run_id)
-    first = run_id if known is not None and rerun else None
+    known = context.ledger.standing(run_id, plan.place)
     if known is not None and not rerun:
         return Outcome(known, known=True)
+    first = run_id if context.ledger.get(run_id) is not None else None
     while first is not None and context.ledger.get(run_id) is not None:
         run_id = fingerprint([run_id, "again"])
     if context.dry_run:
@@ -208,12 +215,13 @@ def _record(
         for table, records in producers.items()
         if records
     )
+    step, subject, interval, known_at = plan.place
     return RunRecord(
         run_id=run_id,
         pipeline=context.pipeline.pipeline,
-        step=plan.step,
-        subject=plan.subject,
-        interval="static" if plan.static else plan.interval.label,
+        step=step,
+        subject=subject,
+        interval=interval,
         interval_start="" if plan.static else plan.interval.start.isoformat(),
         interval_end="" if plan.static else plan.interval.end.isoformat(),
         status=status,
@@ -227,7 +235,7 @@ def _record(
         inputs=inputs,
         files=plan.files,
         environment=context.environment,
-        known_at=plan.as_of.isoformat() if plan.as_of not in (None, plan.interval.end) else "",
+        known_at=known_at,
     )
 
 

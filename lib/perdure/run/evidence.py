@@ -15,7 +15,7 @@ from perdure.drift.attributions import LOW
 from perdure.io.ledger import Records, Seen
 from perdure.policy.retrain import ChampionFacts, Evidence, Part
 
-from .champion import BY_HAND, Champion, challenger_at, champion_at, changes, pinned_at
+from .champion import BY_HAND, Champion, challenger_at, champion_at, changes, pinned_at, undone
 
 
 def gather_evidence(
@@ -209,7 +209,9 @@ def rows_labelled(labelled: Mapping[str, RunRecord], since: datetime | None, unt
 
 def _trainings(ledger: Records, interval: Interval) -> tuple[datetime, ...]:
     """The ends of the intervals before this one that trained."""
-    ends = {datetime.fromisoformat(record.interval_end) for record in ledger.records if _done(record, "train")}
+    gone = undone(ledger.records)
+    ends = {datetime.fromisoformat(record.interval_end) for record in ledger.records
+            if _done(record, "train") and record.run_id not in gone}  # fmt: skip
     return tuple(sorted(end for end in ends if end < interval.end))
 
 

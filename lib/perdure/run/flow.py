@@ -16,7 +16,7 @@ from perdure.io.session import require_classic
 
 from . import alerting, approving, blessing, cards, deciding, late, plans, publishing, sourcing
 from . import rollout as rollouts
-from .champion import Champion, challenger_at, champion_at
+from .champion import Champion, challenger_at, champion_at, undone
 from .context import Context
 from .engine import Outcome, Plan, command, execute, execute_all
 from .feed import land
@@ -224,12 +224,16 @@ class Session:
         return record
 
     def retrain(self, interval: Interval) -> RunRecord:
-        """The decision, and train to deploy when it says so."""
+        """The decision, and train to deploy when it says so. An interval that was decided anew may undo what had
+        followed from it."""
+        before = undone(self.context.ledger.records)
         decision = self.decide(interval)
         if decision.facts.get("decision") == "train":
             self.train(interval)
             self.evaluate(interval)
             self.deploy(interval)
+        if undone(self.context.ledger.records) != before:
+            deciding.realign(self.context)
         return decision
 
     def alert(self, interval: Interval) -> RunRecord | None:
