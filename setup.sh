@@ -148,46 +148,51 @@ Path(sys.argv[1]).write_bytes(pkcs12.serialize_java_truststore(trusted, BestAvai
 PYTHON
 }
 
-# Fetches the jars that a lock file names (sha256, group, name, version) into a folder. Ivy, which Spark brings along, gets
-# those that lack in one go; each is held against its sum and arrives by a rename.
+# Fetches the jars that a lock file names (sha256, group, name, version; of something else than a jar its classifier and
+# extension, such as all.tar.gz) into a folder. Ivy, which Spark brings along, gets those that lack in one go; each is held
+# against its sum and arrives by a rename.
 fetch_jars() {  # lock-file folder
-    local sum group name version jar java tmp line what missing=() names=()
+    local sum group name version kind jar java tmp line what missing=() names=()
     java=$(head -n 1 "$home/java")
     mkdir -p "$2"
-    while read -r sum group name version; do
+    while read -r sum group name version kind; do
         [[ $sum && $sum != \#* ]] || continue
-        jar=$2/$name-$version.jar
+        jar=$2/$name-$version${kind:+-$kind}
+        [[ $kind ]] || jar+=.jar
         [[ -e $jar ]] && sha256sum --status -c - <<<"$sum  $jar" && continue
         [[ ! -e $jar ]] || say "$jar is damaged or was cut short: fetching it again"
-        missing+=("$sum $group $name $version") names+=("${jar##*/}")
+        missing+=("$sum $group $name $version $kind") names+=("${jar##*/}")
     done <"$1"
     ((${#missing[@]})) || return 0
     tmp=$(mktemp -d "$home/ivy.XXXXXX")
     what=${names[*]}
     ((${#names[@]} <= 3)) || what="${#names[@]} jars of ${1##*/}"
     say "fetching $what"
-    { printf '<ivy-module version="2.0"><info organisation="perdure" module="jars"/><configurations><conf name="default"/>'
-      printf '</configurations><dependencies>'
-      while read -r sum group name version; do
-          printf '<dependency org="%s" name="%s" rev="%s" transitive="false" conf="default->master(default)"/>' \
+    { printf '<ivy-module version="2.0" xmlns:m="http://ant.apache.org/ivy/maven">'
+      printf '<info organisation="perdure" module="jars"/><configurations><conf name="default"/></configurations><dependencies>'
+      while read -r sum group name version kind; do
+          printf '<dependency org="%s" name="%s" rev="%s" transitive="false" conf="default->master(default)">' \
               "$group" "$name" "$version"
+          [[ ! $kind ]] || printf '<artifact name="%s" type="jar" ext="%s" m:classifier="%s"/>' \
+              "$name" "${kind#*.}" "${kind%%.*}"
+          printf '</dependency>'
       done < <(printf '%s\n' "${missing[@]}")
       printf '</dependencies></ivy-module>\n'; } >"$tmp/ivy.xml"
     ivy() {
         "$java/bin/java" "$@" -Divy.default.ivy.user.dir="$tmp" -jar "$(spark_home)"/jars/ivy-*.jar \
             ${PERDURE_IVY_SETTINGS:+-settings "$PERDURE_IVY_SETTINGS"} -cache "$tmp/cache" -ivy "$tmp/ivy.xml" \
-            -types jar bundle -retrieve "$tmp/[artifact]-[revision].[ext]" >>"$log" 2>&1
+            -types jar bundle -retrieve "$tmp/[artifact]-[revision](-[classifier]).[ext]" >>"$log" 2>&1
     }
     # Behind a proxy with certificates of its own, the system may know them where Java does not.
     ivy || { system_certificates "$tmp/trust" && ivy -Djavax.net.ssl.trustStore="$tmp/trust" \
         -Djavax.net.ssl.trustStorePassword=changeit; } ||
         { rm -rf "$tmp"; offline_hint "$what" "PERDURE_IVY_SETTINGS"; }
-    for line in "${missing[@]}"; do
-        read -r sum group name version <<<"$line"
-        sha256sum --status -c - <<<"$sum  $tmp/$name-$version.jar" ||
-            { rm -rf "$tmp"; die "$name-$version.jar as fetched is not the file that ${1##*/} names (sha256 differs)." \
+    for line in "${!missing[@]}"; do
+        jar=${names[line]}
+        sha256sum --status -c - <<<"${missing[line]%% *}  $tmp/$jar" ||
+            { rm -rf "$tmp"; die "$jar as fetched is not the file that ${1##*/} names (sha256 differs)." \
                 "Run the same command again; if it stays so, the mirror holds another file."; }
-        mv "$tmp/$name-$version.jar" "$2"
+        mv "$tmp/$jar" "$2"
     done
     rm -rf "$tmp"
 }
@@ -202,13 +207,13 @@ install_jars() {
 list_jars() {  # lock-file
     [[ -f $1 ]] || { say "there is no lock file $1; some that there are: $(cd "$root" && echo jars-*.lock)"; exit 2; }
     [[ -e $home/java ]] || "$0"
-    local folder sum name version found=""
+    local folder sum name version kind found=""
     folder=$home/$(basename "$1" .lock)
     log=$home/jars.log
     : >"$log"
     fetch_jars "$1" "$folder"
-    while read -r sum _ name version; do
-        [[ ! $sum || $sum == \#* ]] || found+=,$folder/$name-$version.jar
+    while read -r sum _ name version kind; do
+        [[ ! $sum || $sum == \#* || $kind ]] || found+=,$folder/$name-$version.jar
     done <"$1"
     echo "${found#,}"
 }

@@ -45,7 +45,7 @@ check 'fast tests' "$python" -m pytest -m "not cluster and not long and not serv
     --durations 10
 services() {  # real servers, and one session with all the jars that reach them
     local lock
-    for lock in jars-kafka jars-s3 tests/jars-broker tests/jars-postgres; do
+    for lock in jars-kafka jars-s3 tests/jars-broker tests/jars-postgres tests/jars-registry; do
         "$root/setup.sh" jars "$root/$lock.lock" >/dev/null || return
     done
     command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || {

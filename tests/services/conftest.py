@@ -1,4 +1,5 @@
-"""Real servers on loopback, and one Spark session with the jars that reach them: Kafka, PostgreSQL, S3."""
+"""Real servers on loopback, and one Spark session with the jars that reach them: Kafka and a schema registry,
+PostgreSQL, S3."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..jars import joined
+from ..jars import HOME, joined
 from ..kafka import Broker
 from ..run.conftest import fresh, lived
 from ..standalone import free_port
@@ -100,3 +102,18 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     yield found
     found.stop()
     shutil.rmtree(found.folder / "data", ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A schema registry without subjects (Apicurio); gives the address of its Confluent interface."""
+    place, port = tmp_path_factory.mktemp("registry"), free_port()
+    (packed,) = HOME.glob("jars-registry/*.tar.gz")
+    with tarfile.open(packed) as found:
+        found.extractall(place, filter="data")
+    (program,) = place.glob("*-runner.jar")
+    java = Path(os.environ["JAVA_HOME"]) / "bin" / "java"
+    settings = ("-Xmx384m", "-XX:TieredStopAtLevel=1", "-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}")
+    with running([java, *settings, "-jar", program], port, place / "log"):
+        yield f"http://127.0.0.1:{port}/apis/ccompat/v7"
+    shutil.rmtree(place, ignore_errors=True)

@@ -6,12 +6,13 @@ files are elsewhere): they are recorded with it, and rows and offsets commit tog
 since, and partitions added since, have their interval read again, and replaced. It is the record's own timestamp that
 counts here; `event_time` is usually that (option `timestamp`).
 
-Values are JSON objects. Options: `key`, `timestamp`, `headers` name the declared columns that take a record's key
-(text), timestamp, and headers (as JSON text: a list of [name, value]); `deleted` a boolean column that is true where
-the value is null (a tombstone; without this option tombstones are rejected). The rest goes to Spark's reader:
-`kafka.bootstrap.servers` (needed), `kafka.security.protocol`, `kafka.sasl.jaas.config`, ...; write `${env:NAME}` for
-secrets. What isn't such an object is rejected; `_file` is `topic/partition`, `_line` the offset. The connector's jars
-(`jars-kafka.lock`) must be on Spark's class path (`spark-submit.sh --jars`).
+Values are JSON objects; with `values: avro` and `schema.registry.url` Avro records (see `_avro`). Options: `key`,
+`timestamp`, `headers` name the declared columns that take a record's key (text), timestamp, and headers (as JSON text:
+a list of [name, value]); `deleted` a boolean column that is true where the value is null (a tombstone; without this
+option tombstones are rejected). The rest goes to Spark's reader: `kafka.bootstrap.servers` (needed),
+`kafka.security.protocol`, `kafka.sasl.jaas.config`, ...; write `${env:NAME}` for secrets. What isn't such an object is
+rejected; `_file` is `topic/partition`, `_line` the offset. The connector's jars (`jars-kafka.lock`) must be on Spark's
+class path (`spark-submit.sh --jars`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from perdure.core.interval import Interval
 from perdure.core.pipeline_file import resolve_secrets
 from perdure.core.record import FileVersion
 
-from . import _drift, _lines, _parse
+from . import _avro, _drift, _lines, _parse
 from . import json as json_source
 
 if TYPE_CHECKING:
@@ -99,14 +100,19 @@ def read(
         return _parse.empty(spark, config.columns)
     records = _records(spark, [Part.parse(text) for text in files], config)
     value = {name: kind for name, kind in config.columns.items() if name not in meta.values()}
-    plain = {name: text for name, text in config.options.items() if name not in _META and not _READER.match(name)}
+    plain = {name: text for name, text in config.options.items()
+             if name not in (*_META, *_avro.OPTIONS) and not _READER.match(name)}  # fmt: skip
     body = config.model_copy(update={"columns": value, "options": plain})
+    given, problem = F.col("value").cast("string"), F.lit(None).cast("string")
+    if _avro.asked(config.options, config.path):
+        given, problem = _avro.text(F.col("value"), _avro.schemas(config.options, config.path))
     rows = records.select(
-        F.coalesce(F.col("value").cast("string"), F.lit("{}")).alias("value"),
+        F.coalesce(given, F.lit("{}")).alias("value"),
         F.concat_ws("/", "topic", F.col("partition").cast("string")).alias("_file"),
         F.col("offset").alias("_line"),
-        F.struct("key", "timestamp", "headers", F.col("value").isNull().alias("deleted")).alias("_meta"),
-    )
+        F.struct("key", "timestamp", "headers", F.col("value").isNull().alias("deleted"), problem.alias("problem"),
+                 F.when(problem.isNotNull(), F.col("value")).alias("raw")).alias("_meta"),
+    )  # fmt: skip
     lines = _lines.Lines(rows, None, "UTF-8", ~F.is_valid_utf8("value"))
     carried = _parse.Header(tuple(value))
     parsed = _parse.parse(lines, json_source.format_of(body, {}), carried, value, keep=("_meta",))
@@ -143,7 +149,7 @@ def _with_meta(parsed: DataFrame, config: Source, meta: Mapping[str, str]) -> Da
     values: dict[str, Column] = {
         "key": key, "timestamp": given["timestamp"], "headers": F.to_json(headers), "deleted": deleted,
     }  # fmt: skip
-    reasons = [F.col("_reject")]
+    reasons = [given["problem"], F.col("_reject")]
     taken = {}
     for role, name in meta.items():
         kind = config.columns[name]
@@ -159,7 +165,10 @@ def _with_meta(parsed: DataFrame, config: Source, meta: Mapping[str, str]) -> Da
         *(taken[name].alias(name) if name in taken else quoted(name) for name in config.columns),
         "_file",
         "_line",
-        F.when(reject.isNotNull(), F.coalesce("_record", F.to_json(F.struct(key.alias("key"))))).alias("_record"),
+        F.when(
+            reject.isNotNull(),
+            F.coalesce("_record", F.to_json(F.struct(key.alias("key"), given["raw"].alias("value")))),
+        ).alias("_record"),
         reject.alias("_reject"),
     )
 
