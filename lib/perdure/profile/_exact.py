@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HALF = 27  # bits of the lower half of a 53-bit mantissa
-_WORD = 26  # products are cut into words of this many bits, so that a batch of words sums exactly in float64
+_MANTISSA, _HALF = 53, 27  # bits of a float64's mantissa, and of its lower half
 _BATCH = 1 << 20
 
 
@@ -81,34 +80,39 @@ def _batch(values: NDArray[np.float64], counts: NDArray[np.int64] | None = None)
             times = whole if counts is None else whole * counts
             return exact(int(times.sum()), 0), exact(int(np.dot(times, whole)), 0)
     fraction, exponents = np.frexp(values)
-    mantissas = np.ldexp(fraction, 53).astype(np.int64)
+    mantissas = np.ldexp(fraction, _MANTISSA).astype(np.int64)
     lowest = int(exponents.min())
     groups = exponents - lowest
     high, low = mantissas >> _HALF, mantissas & ((1 << _HALF) - 1)
-    total = _grouped(groups, ((high, _HALF), (low, 0)), 1, counts)
-    squares = _grouped(groups, ((high * high, 2 * _HALF), (high * low, _HALF + 1), (low * low, 0)), 2, counts)
-    return exact(total, lowest - 53), exact(squares, 2 * (lowest - 53))
+    up = _MANTISSA - _HALF
+    halves = _Part(high, up, _HALF), _Part(low, _HALF, 0)
+    products = (_Part(high * high, 2 * up, 2 * _HALF), _Part(high * low, _MANTISSA, _HALF + 1),
+                _Part(low * low, 2 * _HALF, 0))  # fmt: skip
+    total, squares = _grouped(groups, halves, 1, counts), _grouped(groups, products, 2, counts)
+    return exact(total, lowest - _MANTISSA), exact(squares, 2 * (lowest - _MANTISSA))
 
 
-def _grouped(
-    groups: NDArray[np.int32],
-    parts: Iterable[tuple[NDArray[np.int64], int]],
-    power: int,
-    counts: NDArray[np.int64] | None,
-) -> int:
-    """Sum over values, as often as counted, of (sum of part * 2**shift) * 2**(power * group)."""
+class _Part(NamedTuple):
+    """Whole numbers of up to so many bits, and a sign, that stand for themselves times 2**shift."""
+
+    numbers: NDArray[np.int64]
+    bits: int
+    shift: int
+
+
+def _grouped(groups: NDArray[np.int32], parts: Iterable[_Part], power: int, counts: NDArray[np.int64] | None) -> int:
+    """Sum over values, as often as counted, of (sum of part * 2**shift) * 2**(power * group). Parts are cut into words
+    so short that all of a batch's sum exactly in a float64."""
+    many = len(groups) if counts is None else int(counts.sum())
+    size = _MANTISSA - many.bit_length()
     result = 0
-    for part, shift in parts:
-        words = (
-            (part >> (2 * _WORD), 2 * _WORD),
-            ((part >> _WORD) & ((1 << _WORD) - 1), _WORD),
-            (part & ((1 << _WORD) - 1), 0),
-        )
-        for word, offset in words:
-            if not word.any():
-                continue
+    for part in parts:
+        last = (part.bits - 1) // size
+        for place in range(last + 1):
+            word = part.numbers >> (place * size)
+            word = word if place == last else word & ((1 << size) - 1)  # the sign is in the last
             weights = word if counts is None else word * counts
             for group, count in enumerate(np.bincount(groups, weights=weights)):
                 if count:
-                    result += int(count) << (shift + offset + power * group)
+                    result += int(count) << (part.shift + place * size + power * group)
     return result

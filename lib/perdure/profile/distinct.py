@@ -44,7 +44,7 @@ class Distinct:
 
         if is_number(values):
             found = numbers(values)
-            found = np.unique(found[~np.isnan(found)])
+            found = found[~np.isnan(found)]
         else:
             found = texts(values).unique().to_numpy(zero_copy_only=False)
         hashes = hash_array(found, categorize=False)

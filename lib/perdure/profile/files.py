@@ -105,7 +105,8 @@ def _scan_files(
     if not files:
         return found
     spread = table.sparkSession.createDataFrame([(file,) for file in files], "file string")
-    work = spread.repartition(min(len(files), _TASKS), "file") if len(files) > 1 else spread
+    # From one partition, so that each task gets as many as any other.
+    work = spread.coalesce(1).repartition(min(len(files), _TASKS)) if len(files) > 1 else spread
     schema = "file string, slice_key string, slice_value string, states string"
     rows = work.mapInArrow(_reader(json.dumps(zero.to_dict()), slices, within), schema).collect()
     for row in sorted(rows, key=lambda row: (row["slice_key"] or "", row["slice_value"] or "", row["file"])):
