@@ -118,3 +118,19 @@ def test_files_out_of_the_tasks_reach_go_through_spark(
     found = plain_files(table, f"delta.`{path}`", COLUMNS)
     monkeypatch.setattr(files, "plain_files", lambda *_: [f"{file}.elsewhere" for file in found or ()])
     assert scan_table(table, f"delta.`{path}`", zero) == scan(table, zero)
+
+
+def test_many_parts_are_added_up_by_tasks_first(spark: SparkSession, tmp_path: Path) -> None:
+    """The driver gets one profile of each slice, whatever the number of files and partitions; the same ones."""
+    place = f"{tmp_path}/parts"
+    frame = spark.range(1_000).selectExpr("id * 0.1 AS x", "concat('t', id % 3) AS town", "IF(id % 7 = 0, NULL, id) n")
+    frame.repartition(20).write.format("delta").save(place)
+    table = spark.read.format("delta").load(place)
+    columns = table.columns
+    empty = plan(table, columns)
+    few = scan(table, empty, ["town"])
+    assert scan(table.repartition(40), empty, ["town"], many=True) == few
+    assert plain_files(table, f"delta.`{place}`", columns) is not None
+    assert scan_table(table, f"delta.`{place}`", empty, ["town"]) == few
+    nothing = table.where("x < 0")
+    assert scan(nothing, empty, ["town"], many=True) == {ALL: empty}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -95,11 +96,25 @@ BAD = {(1, -1.0, "2024-01-01"), (9, 9.0, "2024-01-02"), (8, 8.0, "2024-01-02"), 
 
 
 @pytest.fixture(scope="module")
-def lived(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Context:
-    """Three days, each prepared when its file had landed."""
-    context = opened(spark, project(tmp_path_factory.mktemp("late") / "shop"))
-    prepare(context, *days(context))
-    return context
+def stages(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The project after none, one, two and three of its days, each prepared when its file had landed."""
+    place = tmp_path_factory.mktemp("late")
+    found = [project(place / "after-0" / "shop")]
+    for number in range(len(FILES)):
+        found.append(copied(found[-1], place / f"after-{number + 1}"))
+        with opened(spark, found[-1]) as context:
+            prepare(context, days(context)[number])
+    return found
+
+
+def copied(folder: Path, place: Path) -> Path:
+    return Path(shutil.copytree(folder, place / "shop"))
+
+
+@pytest.fixture(scope="module")
+def lived(spark: SparkSession, stages: list[Path]) -> Context:
+    """All three days."""
+    return opened(spark, stages[-1])
 
 
 def test_late_and_corrected_rows_take_their_place(lived: Context) -> None:
@@ -141,23 +156,19 @@ def test_what_was_decided_before_does_not_see_it(lived: Context) -> None:
 
 @pytest.mark.parametrize("at", range(3))
 def test_all_at_once_or_in_any_session_gives_the_same(
-    spark: SparkSession, tmp_path: Path, lived: Context, at: int
+    spark: SparkSession, tmp_path: Path, stages: list[Path], at: int
 ) -> None:
-    context = opened(spark, project(tmp_path / "shop"))
-    prepare(context, *days(context)[:at])
-    context.ledger.close()
-    again = opened(spark, tmp_path / "shop")
+    again = opened(spark, copied(stages[at], tmp_path))
     prepare(again, *days(again))
     assert (sold(again), sold(again, "sales_quarantine")) == (GOOD, BAD)
 
 
 @pytest.mark.parametrize("broken", ["sales", "sales_quarantine", "features", "labels"])
 def test_stopped_between_any_two_writes_of_a_restatement(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+    spark: SparkSession, tmp_path: Path, stages: list[Path], monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    context = opened(spark, project(tmp_path / "shop"))
+    context = opened(spark, copied(stages[1], tmp_path))
     first, second, third = days(context)
-    prepare(context, first)
     real: Callable[..., Any] = Tables.write
 
     def stopping(self: Tables, write: Any, interval: Interval, run_id: str, **more: Any) -> Any:
@@ -175,19 +186,21 @@ def test_stopped_between_any_two_writes_of_a_restatement(
     assert (sold(again), sold(again, "sales_quarantine"), sold(again, "features")) == (GOOD, BAD, GOOD)
 
 
-def test_a_file_that_lands_anew_without_its_late_rows_takes_them_back(spark: SparkSession, tmp_path: Path) -> None:
-    context = opened(spark, project(tmp_path / "shop"))
-    first, second, _ = days(context)
-    prepare(context, first, second)
+def test_a_file_that_lands_anew_without_its_late_rows_takes_them_back(
+    spark: SparkSession, tmp_path: Path, stages: list[Path]
+) -> None:
+    context = opened(spark, copied(stages[2], tmp_path))
+    second = days(context)[1]
     (tmp_path / "shop" / "landing" / "2024-01-02.csv").write_text(f"{HEAD}5,2024-01-02T01:00:00,e,5\n")
     prepare(context, second)
     assert sold(context) == {(1, 1.0, "2024-01-01"), (2, 2.0, "2024-01-01"), (5, 5.0, "2024-01-02")}
 
 
-def test_an_interval_judged_again_alone_keeps_its_late_rows(spark: SparkSession, tmp_path: Path) -> None:
-    context = opened(spark, project(tmp_path / "shop"))
-    first, second, third = days(context)
-    prepare(context, first, second, third)
+def test_an_interval_judged_again_alone_keeps_its_late_rows(
+    spark: SparkSession, tmp_path: Path, stages: list[Path]
+) -> None:
+    context = opened(spark, copied(stages[3], tmp_path))
+    first = days(context)[0]
     looser = {**SUITE, "expectations": SUITE["expectations"][1:]}
     (tmp_path / "shop" / "suite.json").write_text(json.dumps(looser))
     session = Session(context)

@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 
 from perdure.core.identifiers import quoted
 
+from .gather import SCHEMA, as_rows, gathered
 from .profile import ALL, Profile, Slice
-from .scan import _SLICE, SLICES, _check_slices, _cut, at_once, scan, start
+from .scan import SLICE, SLICES, at_once, check_slices, cut, scan, start
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Worker = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-_TASKS = 256
+_TASKS, _FEW = 256, 16
 _ROWS = 1 << 19  # read and counted at a time, at most
 _COLUMNS = 100  # read side by side, at most: a page of each is in memory, and a row group of a wide table is a page
 _FOREIGN = {"deletionVectors", "columnMapping"}  # table features whose files alone don't tell the rows
@@ -67,7 +68,7 @@ def scan_table(
     rows = table if within is None else table.where(_condition(within))
     files = plain_files(rows, name, [*zero.columns, *slices], slices, within)
     found = None if files is None else _scan_files(table, files, zero, tuple(slices), within)
-    return scan(rows, zero, slices) if found is None else found
+    return scan(rows, zero, slices, many=True) if found is None else found
 
 
 def plain_files(
@@ -101,39 +102,27 @@ def _scan_files(
     table: DataFrame, files: Sequence[str], zero: Profile, slices: tuple[str, ...], within: Within | None
 ) -> dict[Slice, Profile] | None:
     """None where a file can't be read from where a task runs (a disk that is not shared, say)."""
-    found: dict[Slice, Profile] = {ALL: zero}
     if not files:
-        return found
+        return {ALL: zero}
     spread = table.sparkSession.createDataFrame([(file,) for file in files], "file string")
     # From one partition, so that each task gets as many as any other.
     work = spread.coalesce(1).repartition(min(len(files), _TASKS)) if len(files) > 1 else spread
-    schema = "file string, slice_key string, slice_value string, states string"
-    rows = work.mapInArrow(_reader(json.dumps(zero.to_dict()), slices, within), schema).collect()
-    for row in sorted(rows, key=lambda row: (row["slice_key"] or "", row["slice_value"] or "", row["file"])):
-        key = (row["slice_key"], row["slice_value"])
-        if row["states"] is None:
-            return None
-        profile = Profile.from_dict(json.loads(row["states"]))
-        found[key] = found[key] + profile if key in found else profile
-    _check_slices(found)
+    parts = work.mapInArrow(_reader(json.dumps(zero.to_dict()), slices, within), SCHEMA)
+    found = gathered(parts, zero, many=len(files) > _FEW)
+    if found is not None:
+        check_slices(found)
     return found
 
 
 def _reader(zero: str, slices: tuple[str, ...], within: Within | None) -> Worker:
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         empty = Profile.from_dict(json.loads(zero))
-        for batch in batches:
-            for file in batch.column(0).to_pylist():
-                rows: list[tuple[str | None, str | None, str | None]] = [(None, None, None)]  # what can't be read
+        for each in batches:
+            for file in each.column(0).to_pylist():
                 try:
-                    found = _profiles(file, empty, slices, within)
-                    rows = [(*key, json.dumps(profile.to_dict())) for key, profile in found.items()]
+                    yield as_rows(_profiles(file, empty, slices, within))
                 except OSError:
-                    pass
-                names = ("file", "slice_key", "slice_value", "states")
-                columns = zip(*((file, *row) for row in rows), strict=True) if rows else ((), (), (), ())
-                yield pa.RecordBatch.from_pydict(
-                    {name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+                    yield as_rows(None)
 
     return read
 
@@ -170,7 +159,7 @@ def _read(
     for batch in source.iter_batches(batch_size=at_once(_ROWS, len(present)), columns=present):
         table = _chosen(batch, empty, slices, within)
         if table.num_rows:
-            for key, rows in _cut(table, slices):
+            for key, rows in cut(table, slices):
                 found[key] = (found.get(key) or start(empty, key, ())).add(rows)
         if len(found) > SLICES * (len(slices) + 1):
             break  # the driver says what is wrong
@@ -197,4 +186,4 @@ def _chosen(batch: pa.RecordBatch, empty: Profile, slices: tuple[str, ...], with
 
     kinds = {name: pa.string() if profile.kind == "categorical" else None for name, profile in empty.columns.items()}
     columns = {name: column(name, kind) for name, kind in kinds.items()}
-    return pa.table({**columns, **{_SLICE + name: column(name, pa.string()) for name in slices}})
+    return pa.table({**columns, **{SLICE + name: column(name, pa.string()) for name in slices}})

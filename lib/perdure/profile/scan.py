@@ -21,6 +21,7 @@ from perdure.core.errors import UsageError
 from perdure.core.identifiers import quoted
 
 from ._values import counted, finite
+from .gather import SCHEMA, as_rows, gathered
 from .joint import MOST, Code, Joint, category_code, number_code
 from .profile import ALL, Column, ColumnProfile, Kind, Profile, Slice
 
@@ -39,7 +40,7 @@ _SAMPLE = 100_000  # rows of a partition that a plan looks at, at most
 _POINTS = 1000  # that a partition says of a column with more values
 _CHUNK = 65_536  # rows profiled at a time, at most
 VALUES = 1 << 24  # held at a time, at most: memory stays flat for wide tables, too
-_PART, _ORDER, _SLICE = "__part", "__order", "__slice_"
+_PART, _ORDER, SLICE = "__part", "__order", "__slice_"
 
 
 def kinds(df: DataFrame, columns: Iterable[str]) -> dict[str, tuple[str, Kind]]:
@@ -79,29 +80,24 @@ def plan(df: DataFrame, columns: Sequence[str], jointly: Sequence[str] = ()) -> 
 
 
 def scan(
-    df: DataFrame, zero: Profile, slices: Sequence[str] = (), jointly: Sequence[str] = ()
+    df: DataFrame, zero: Profile, slices: Sequence[str] = (), jointly: Sequence[str] = (), *, many: bool = False
 ) -> dict[Slice, Profile]:
     """The profile of all rows, under `profile.ALL`, and of each value of each slice column, under (column,
     value as text); rows whose slice is null are only in the whole. `zero` says what is profiled: a slice over a quarter
     of its edges, and no slice with how columns go together; but those slice columns that are named `jointly` as the
-    whole is. One Spark action.
+    whole is. One Spark action; of `many` rows (millions) the parts are added up before they come to the driver.
 
     Raises UsageError for a slice column with more than `SLICES` values.
     """
     from pyspark.sql import functions as sf
 
     known = {name: (column.data_type, column.kind) for name, column in zero.columns.items()}
-    cut = [sf.col(quoted(name)).cast("string").alias(f"s{position}") for position, name in enumerate(slices)]
-    picked = df.select(*_canonical(known), *cut, sf.spark_partition_id().alias(_PART))
-    schema = f"{_PART} int, slice_key string, slice_value string, states string"
+    beside = [sf.col(quoted(name)).cast("string").alias(f"s{position}") for position, name in enumerate(slices)]
+    picked = df.select(*_canonical(known), *beside)
     worker = _profiler(json.dumps(zero.to_dict()), tuple(slices), tuple(jointly))
-    rows = picked.mapInArrow(worker, schema).collect()
-    found: dict[Slice, Profile] = {ALL: zero}
-    for row in sorted(rows, key=lambda row: (row["slice_key"] or "", row["slice_value"] or "", row[_PART])):
-        key = (row["slice_key"], row["slice_value"])
-        profile = Profile.from_dict(json.loads(row["states"]))
-        found[key] = found[key] + profile if key in found else profile
-    _check_slices(found)
+    found = gathered(picked.mapInArrow(worker, SCHEMA), zero, many=many)
+    assert found is not None, "each task gives what it found"
+    check_slices(found)
     return found
 
 
@@ -125,7 +121,8 @@ def _canonical(known: Mapping[str, tuple[str, Kind]]) -> list[Any]:
     ]
 
 
-def _check_slices(found: Iterable[Slice]) -> None:
+def check_slices(found: Iterable[Slice]) -> None:
+    """Raises UsageError for a slice column with more than `SLICES` values."""
     for name, values in Counter(key for key, _ in found if key is not None).items():
         if values > SLICES:
             raise UsageError(
@@ -239,24 +236,13 @@ def _profiler(zero: str, slices: tuple[str, ...], jointly: tuple[str, ...]) -> W
     def profile(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         empty = Profile.from_dict(json.loads(zero))
         found: dict[Slice, Profile] = {}
-        part = None
         for chunk in _chunks(batches, at_once(_CHUNK, len(empty.columns))):
-            table = chunk.rename_columns([*empty.columns, *(_SLICE + name for name in slices), _PART])
-            part = table.column(_PART)[0].as_py()
-            for key, rows in _cut(table, slices):
+            table = chunk.rename_columns([*empty.columns, *(SLICE + name for name in slices)])
+            for key, rows in cut(table, slices):
                 found[key] = (found.get(key) or start(empty, key, jointly)).add(rows)
             if len(found) > SLICES * (len(slices) + 1):
                 break  # the driver says what is wrong
-        if part is not None:
-            keys = list(found)
-            yield pa.RecordBatch.from_pydict(
-                {
-                    _PART: pa.array([part] * len(keys), pa.int32()),
-                    "slice_key": pa.array([key for key, _ in keys], pa.string()),
-                    "slice_value": pa.array([value for _, value in keys], pa.string()),
-                    "states": [json.dumps(found[key].to_dict()) for key in keys],
-                }
-            )
+        yield as_rows(found)
 
     return profile
 
@@ -273,14 +259,14 @@ def _chunks(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held).combine_chunks()
 
 
-def _cut(table: pa.Table, slices: Sequence[str]) -> Iterator[tuple[Slice, pa.Table]]:
+def cut(table: pa.Table, slices: Sequence[str]) -> Iterator[tuple[Slice, pa.Table]]:
     """The table, and its part for each value of each slice column; of too many values one more than is allowed, for the
     driver to see."""
     yield ALL, table
     for name in slices:
-        order = pc.sort_indices(table.column(_SLICE + name))
+        order = pc.sort_indices(table.column(SLICE + name))
         ordered = table.take(order).combine_chunks()
-        groups = pc.value_counts(ordered.column(_SLICE + name))
+        groups = pc.value_counts(ordered.column(SLICE + name))
         start = 0
         for group in groups.slice(0, SLICES + 2).to_pylist():  # one may be null
             if group["values"] is not None:

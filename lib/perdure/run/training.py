@@ -39,13 +39,15 @@ def finish_training(
     context: Context, interval: Interval, result: StepResult, run_id: str, search: Search | None = None
 ) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
     """Registers the model once a run id and gives its version, with the reference profile's rows to write."""
+    from perdure.profile.gather import MANY
     from perdure.steps.reference import reference
 
     with ThreadPoolExecutor(1) as beside:  # storing a model waits for files, profiling its rows for processors
         log = replace(_log(context, interval, result, run_id), search=search)
         stored = beside.submit(context.tracking.log_training, log)
         explained = beside.submit(lambda: explaining.summary(context, result.value, stored.result().version))
-        profiled = reference(result.value.rows, pipeline=context.pipeline)
+        many = result.value.rows_trained > MANY
+        profiled = reference(result.value.rows, pipeline=context.pipeline, many=many)
         version = stored.result()
     facts = {
         "model_version": version.version,

@@ -204,7 +204,7 @@ def _scan(rows: DataFrame, zero: Profile, slices: Sequence[str], stored: Stored 
     added = [name for name in zero.columns if name in (*OUTPUTS, _VERSION)]
     own = zero.only(name for name in zero.columns if name not in added)
     features = scan_table(stored.table, stored.name, own, slices, stored.within)
-    found = scan(rows.select(*map(quoted, slices), *added), zero.only(added), slices)
+    found = scan(rows.select(*map(quoted, slices), *added), zero.only(added), slices, many=True)
     return {key: Profile({**one.columns, **found[key].columns}, one.joint) for key, one in features.items()}
 
 

@@ -35,12 +35,12 @@ _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _MONDAY = 345_600  # 1970-01-05
 
 
-def reference(rows: DataFrame, *, pipeline: Pipeline) -> StepResult:
+def reference(rows: DataFrame, *, pipeline: Pipeline, many: bool = False) -> StepResult:
     """The rows' profiles (features, prediction, probability, label), whole and by slice, for table `profiles`. Its
     window is the first and the last event time. Fact `swings`: how far each of its intervals is from the others
     (`drift.calm`); with `monitor.multivariate` also `reconstruction`: how well the components of the whole rebuild each
     of them (`drift.multivariate`). Two Spark actions, one to choose edges and categories; `rows` are computed once and
-    cached in between."""
+    cached in between. `many`: see `profile.scan.scan`."""
     from pyspark.sql import functions as F
 
     from perdure.profile.scan import plan, scan
@@ -54,7 +54,7 @@ def reference(rows: DataFrame, *, pipeline: Pipeline) -> StepResult:
             timed = rows.withColumn(_TIME, F.col(time).cast("double")).withColumn(_INTERVAL, _numbered(pipeline))
             slices = [*slices, _INTERVAL]
             zero = Profile({**zero.columns, _TIME: ColumnProfile("double", "numeric", _clock())}, zero.joint)
-        found = scan(timed, zero, slices, [_INTERVAL])
+        found = scan(timed, zero, slices, [_INTERVAL], many=many)
         sampled, areas = _sampled(timed, zero, pipeline)
     finally:
         rows.unpersist()
