@@ -7,4 +7,4 @@ it. One that can take in a value and how often it occurs has `add_counted(values
 faster where values repeat.
 """
 
-HELPERS = ("files", "joint", "profile", "scan")
+HELPERS = ("files", "gather", "joint", "profile", "scan")
