@@ -123,7 +123,7 @@ def test_files_out_of_the_tasks_reach_go_through_spark(
 def test_many_parts_are_added_up_by_tasks_first(spark: SparkSession, tmp_path: Path) -> None:
     """The driver gets one profile of each slice, whatever the number of files and partitions; the same ones."""
     place = f"{tmp_path}/parts"
-    frame = spark.range(1_000).selectExpr("id * 0.1 AS x", "concat('t', id % 3) AS town", "IF(id % 7 = 0, NULL, id) n")
+    frame = spark.range(1_000).selectExpr("id * 0.1D AS x", "concat('t', id % 3) AS town", "IF(id % 7 = 0, NULL, id) n")
     frame.repartition(20).write.format("delta").save(place)
     table = spark.read.format("delta").load(place)
     columns = table.columns

@@ -78,6 +78,21 @@ def test_a_training_that_the_policy_no_longer_wants(spark: Any, lived: Path, fil
         assert [plain(row) for row in found] == [plain(row) for row in expected], table
 
 
+def test_a_column_that_the_features_lose(file: Path, here: Here) -> None:
+    """Its model doesn't go on without it, and the next one doesn't learn from it."""
+    sql = file.parent / "buoy" / "features.sql"
+    sql.write_text(sql.read_text().replace("  mean,\n", ""))
+    here("jobs/featurize.py", file, "--interval", DAYS[3])
+    refused = here("jobs/score.py", file, "--interval", DAYS[3], check=False)
+    assert refused.returncode == 1
+    assert "v1 learnt from mean, which the features of 2016-06-19 don't have any more" in refused.stderr
+    trained = here("jobs/train.py", file, "--interval", DAYS[3])
+    assert "left out: 2016-06-19 has no mean among its features any more" in trained.stderr
+    facts = runs_of(here, file, "train")[-1]["facts"]
+    assert facts["left_out"] == ["mean"]
+    assert "mean" not in facts["columns"] and "slope" in facts["columns"]
+
+
 def runs_of(here: Here, file: Path, step: str) -> list[dict[str, Any]]:
     """A step's runs, oldest first."""
     told = json.loads(here("jobs/history.py", file, "--step", step, "--json").stdout)

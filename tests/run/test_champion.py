@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from perdure.core.record import RunRecord
-from perdure.run.champion import BY_HAND, challenger_at, champion_at, champions, changes, pinned_at
+from perdure.run.champion import BY_HAND, challenger_at, champion_at, champions, changes, pinned_at, standing
 from perdure.run.evidence import _held
 
 
@@ -77,6 +77,8 @@ def test_an_interval_decided_anew() -> None:
     assert serving(ledger(*first), 5) == ("2", None)
     other = (*first, decided(4, "keep"))
     assert serving(ledger(*other), 5) == ("1", None)
+    told = [each.facts["decision"] for each in standing(other)]
+    assert told == ["train", "promote", "keep"]
     assert serving(ledger(*other, decided(4, "train", 2)), 5) == ("2", None)
     refused = (*first, decided(4, "train", 2), change("deploy", "refuse", "3", 4))
     assert serving(ledger(*refused), 5) == ("1", None)

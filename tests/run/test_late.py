@@ -154,7 +154,7 @@ def test_what_was_decided_before_does_not_see_it(lived: Context) -> None:
     assert seen == [("2024-01-02", "2024-01-04"), ("2024-01-03", "")]
 
 
-@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize("at", [0, 2])
 def test_all_at_once_or_in_any_session_gives_the_same(
     spark: SparkSession, tmp_path: Path, stages: list[Path], at: int
 ) -> None:
@@ -163,7 +163,9 @@ def test_all_at_once_or_in_any_session_gives_the_same(
     assert (sold(again), sold(again, "sales_quarantine")) == (GOOD, BAD)
 
 
-@pytest.mark.parametrize("broken", ["sales", "sales_quarantine", "features", "labels"])
+@pytest.mark.parametrize("broken", [
+    "sales", pytest.param("sales_quarantine", marks=pytest.mark.slow),
+    pytest.param("features", marks=pytest.mark.slow), "labels"])
 def test_stopped_between_any_two_writes_of_a_restatement(
     spark: SparkSession, tmp_path: Path, stages: list[Path], monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

@@ -82,8 +82,8 @@ class Waiting(Champion):
 
 def undone(records: Sequence[RunRecord]) -> set[str]:
     """The runs whose outcome no longer holds, of `records`, oldest first: a training and its deployment whose interval
-    was decided anew since, not to train; a deployment or a step of a rollout that a newer one of its interval replaced;
-    the steps of a rollout whose deployment is undone. What people did by hand holds."""
+    was decided anew since, not to train; a training, a deployment or a step of a rollout that a newer one of its
+    interval replaced; the steps of a rollout whose deployment is undone. What people did by hand holds."""
     found: set[str] = set()
     decided: dict[str, str] = {}
     followed: dict[str, list[str]] = {}
@@ -97,7 +97,7 @@ def undone(records: Sequence[RunRecord]) -> set[str]:
             kept[record.interval] = followed.get(record.interval, [])[:] if decided[record.interval] == "keep" else []
         elif record.step in ("train", "deploy") and decided.get(record.interval) == "train":
             followed.setdefault(record.interval, []).append(record.run_id)
-        if record.step in ("deploy", "rollout"):
+        if record.step in ("train", "deploy", "rollout"):
             found.add(newest.get((record.step, record.interval), ""))
             newest[record.step, record.interval] = record.run_id
     found.update(*kept.values())
@@ -105,6 +105,15 @@ def undone(records: Sequence[RunRecord]) -> set[str]:
     standing = {each.facts.get("train_run") for each in deployed if each.run_id not in found}
     gone = {each.facts.get("train_run") for each in deployed} - standing
     return found | {each.run_id for each in own if each.step == "rollout" and each.facts.get("train_run") in gone}
+
+
+def standing(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Those of `records`, oldest first, that tell what is: without failed runs, what is undone, and decisions that were
+    taken anew."""
+    gone = undone(records)
+    decided = {each.interval: each.run_id for each in records if each.step == "retrain" and each.status != "failed"}
+    return [each for each in records if each.status != "failed" and each.run_id not in gone
+            and (each.step != "retrain" or decided[each.interval] == each.run_id)]  # fmt: skip
 
 
 def deployed_in(ledger: Records, interval: str) -> RunRecord | None:

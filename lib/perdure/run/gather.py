@@ -18,7 +18,7 @@ from perdure.drift.attributions import LOW
 from perdure.report import data as r
 
 from . import summary
-from .champion import SERVING, champion_at, changes
+from .champion import SERVING, champion_at, changes, standing
 from .context import Context
 from .engine import command
 
@@ -71,7 +71,7 @@ def write_report(context: Context, kind: str, output: Path | None) -> Path:
 
 def gather(context: Context) -> r.ReportData:
     """All that the report tells."""
-    records = [record for record in context.ledger.records if record.status != "failed"]
+    records = standing(context.ledger.records)
     return r.ReportData(
         pipeline=_facts(context),
         generated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -13,6 +13,7 @@ from perdure.core.interval import Interval
 from perdure.core.protocols import Read, StepResult, Write
 from perdure.core.record import JSON
 
+from . import columns
 from .champion import Challenger, Champion, challenger_at, champion_at
 from .context import Context
 from .engine import Inputs, Plan
@@ -89,10 +90,15 @@ def train(context: Context, interval: Interval) -> Plan:
         from perdure.steps.train import train as step
 
         trials = kept[run_id] = Trials(context, interval, run_id)
+        features = inputs["features"]
+        gone = columns.gone(context.ledger, interval, features.columns)
+        if gone:
+            context.progress.say(f"          left out: {interval} has no {', '.join(gone)} among its features any more")
         with trials.search:
-            return step(
-                inputs["features"], inputs["labels"], pipeline=pipeline, cut=cut, ended=trials.ended, progress=trials
+            result = step(
+                features.drop(*gone), inputs["labels"], pipeline=pipeline, cut=cut, ended=trials.ended, progress=trials
             )
+        return replace(result, facts={**result.facts, "left_out": gone}) if gone else result
 
     def finish(result: StepResult, run_id: str) -> tuple[Mapping[str, JSON], tuple[Write, ...]]:
         try:
@@ -167,6 +173,7 @@ def score(context: Context, interval: Interval, champion: Champion, challenger: 
         more: dict[str, JSON] = {}
         scorers = []
         for each in whole:
+            columns.require(context, each, interval)
             more |= require(context, each.train, interval)
             model, form = scorer(context, each.train.facts)
             scorers.append(Scorer(model, each.version, each.share if isinstance(each, Challenger) else 0))

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from perdure.core.record import RunRecord
 
+from .champion import standing
 from .context import Context
 from .terminal import console
 
@@ -33,16 +34,16 @@ class Line:
 
 def lines(records: Sequence[RunRecord]) -> list[Line]:
     """One line for each interval that has a run, oldest first."""
+    records = standing(records)
     intervals = sorted({record.interval_start: record.interval for record in records if record.interval_start}.items())
     return [_line(label, [record for record in records if record.interval == label]) for _, label in intervals]
 
 
 def _line(interval: str, records: Sequence[RunRecord]) -> Line:
-    completed = [record for record in records if record.status in ("done", "refused")]
-    newest = {(record.step, record.subject): record for record in completed}
+    newest = {(record.step, record.subject): record for record in records}
     validated = [record.facts for (step, _), record in newest.items() if step == "validate"]
     counts = {name: sum(int(facts.get(name) or 0) for facts in validated) for name in _COUNTS}
-    by_step = {record.step: record.facts for record in completed}
+    by_step = {record.step: record.facts for record in records}
     changed = [f"{record.facts['decision']} v{record.facts['model_version']}" for (step, _), record in newest.items()
                if step in ("rollout", "deploy") and "decision" in record.facts]
     return Line(
