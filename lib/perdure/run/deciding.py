@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,7 +15,7 @@ from perdure.core.record import JSON, RunRecord
 from perdure.policy.retrain import Decision, decide
 
 from . import blessing
-from .champion import Champion, challenger_at, champion_at, changes, deployed_in, pinned_at
+from .champion import Champion, challenger_at, champion_at, changes, deployed_in, pinned_at, undone
 from .context import Context, who
 from .engine import Inputs, Plan
 from .evidence import gather_evidence
@@ -106,8 +107,14 @@ def _undoing(context: Context, interval: Interval) -> list[Write]:
     return [alias_row(context, alias, told, {"run": record.run_id})]
 
 
-def realign(context: Context) -> None:
-    """Gives the aliases to those that serve from now on, by the ledger."""
+@contextmanager
+def aliases(context: Context) -> Iterator[None]:
+    """Where what is decided meanwhile undoes what had followed from an earlier decision, gives the tracking server's
+    aliases to those that serve from now on, by the ledger."""
+    before = undone(context.ledger.records)
+    yield
+    if undone(context.ledger.records) == before:
+        return
     now = datetime.max.replace(tzinfo=timezone.utc)
     serve = {CHAMPION: champion_at(context.ledger, now), CHALLENGER: challenger_at(context.ledger, now)}
     for alias, found in serve.items():

@@ -16,7 +16,7 @@ from perdure.io.session import require_classic
 
 from . import alerting, approving, blessing, cards, deciding, late, plans, publishing, sourcing
 from . import rollout as rollouts
-from .champion import Champion, challenger_at, champion_at, undone
+from .champion import Champion, challenger_at, champion_at
 from .context import Context
 from .engine import Outcome, Plan, command, execute, execute_all
 from .feed import land
@@ -164,8 +164,9 @@ class Session:
 
     def decide(self, interval: Interval) -> RunRecord:
         """The retrain decision of the interval, with its reason; a challenger's next step, if there is one, before."""
-        self.rollout(interval)
-        outcome = execute(self.context, deciding.retrain(self.context, interval), rerun=self.rerun)
+        with deciding.aliases(self.context):
+            self.rollout(interval)
+            outcome = execute(self.context, deciding.retrain(self.context, interval), rerun=self.rerun)
         facts = outcome.record.facts
         return self.tally.add(self.context, outcome, f"{facts.get('decision', '')}: {facts.get('reason', '')}")
 
@@ -195,7 +196,8 @@ class Session:
         """The interval's candidate into service, or its refusal put on record."""
         trained, evaluated = self._needed("train", interval), self._needed("evaluate", interval)
         plan = deciding.deploy(self.context, interval, trained, evaluated)
-        outcome = execute(self.context, plan, rerun=self.rerun)
+        with deciding.aliases(self.context):
+            outcome = execute(self.context, plan, rerun=self.rerun)
         if not outcome.known and not self.context.dry_run:
             cards.log(self.context, str(outcome.record.facts["model_version"]))
         record = self._told(outcome)
@@ -224,16 +226,12 @@ class Session:
         return record
 
     def retrain(self, interval: Interval) -> RunRecord:
-        """The decision, and train to deploy when it says so. An interval that was decided anew may undo what had
-        followed from it."""
-        before = undone(self.context.ledger.records)
+        """The decision, and train to deploy when it says so."""
         decision = self.decide(interval)
         if decision.facts.get("decision") == "train":
             self.train(interval)
             self.evaluate(interval)
             self.deploy(interval)
-        if undone(self.context.ledger.records) != before:
-            deciding.realign(self.context)
         return decision
 
     def alert(self, interval: Interval) -> RunRecord | None:
