@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -104,25 +105,26 @@ def _scan_files(
     """None where a file can't be read from where a task runs (a disk that is not shared, say)."""
     if not files:
         return {ALL: zero}
-    spread = table.sparkSession.createDataFrame([(file,) for file in files], "file string")
-    # From one partition, so that each task gets as many as any other.
-    work = spread.coalesce(1).repartition(min(len(files), _TASKS)) if len(files) > 1 else spread
-    parts = work.mapInArrow(_reader(json.dumps(zero.to_dict()), slices, within), SCHEMA)
+    # A task each (or some), the largest first: they end together.
+    tasks = min(len(files), _TASKS)
+    heaviest = sorted(files, key=lambda file: Path(file).stat().st_size if Path(file).exists() else 0, reverse=True)
+    groups = [heaviest[place::tasks] for place in range(tasks)]
+    numbers = table.sparkSession.range(0, tasks, 1, tasks)
+    parts = numbers.mapInArrow(_reader(groups, json.dumps(zero.to_dict()), slices, within), SCHEMA)
     found = gathered(parts, zero, many=len(files) > _FEW)
     if found is not None:
         check_slices(found)
     return found
 
 
-def _reader(zero: str, slices: tuple[str, ...], within: Within | None) -> Worker:
+def _reader(groups: Sequence[Sequence[str]], zero: str, slices: tuple[str, ...], within: Within | None) -> Worker:
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         empty = Profile.from_dict(json.loads(zero))
-        for each in batches:
-            for file in each.column(0).to_pylist():
-                try:
-                    yield as_rows(_profiles(file, empty, slices, within))
-                except OSError:
-                    yield as_rows(None)
+        for file in (file for each in batches for number in each.column(0).to_pylist() for file in groups[number]):
+            try:
+                yield as_rows(_profiles(file, empty, slices, within))
+            except OSError:
+                yield as_rows(None)
 
     return read
 
