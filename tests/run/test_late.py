@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from perdure.core import pipeline_file
-from perdure.core.errors import SourceError
+from perdure.core.errors import NotThereYet, SourceError, UsageError
 from perdure.core.interval import Interval
 from perdure.core.protocols import Read
 from perdure.io.tables import Tables
@@ -256,3 +256,42 @@ def test_input_that_changes_while_it_is_read_is_not_taken(
             Session(context).ingest(first)
     prepare(context, first)
     assert sold(context) == {(4, 4.0, "2024-01-01")}
+
+
+def test_files_may_go_once_they_are_ingested(spark: SparkSession, tmp_path: Path, stages: list[Path]) -> None:
+    """To an archive, say. Rows go with them only where that is asked for."""
+    folder = copied(stages[0], tmp_path)
+    shop = folder / "shop.yml"
+    shop.write_text(shop.read_text().replace("landing/{interval}.csv", "landing/{interval}*.csv"))
+    context = opened(spark, folder)
+    first, second, _ = days(context)
+    landing = folder / "landing"
+    (landing / "2024-01-01-more.csv").write_text(f"{HEAD}4,2024-01-01T04:00:00,d,4\n")
+    Session(context).ingest(first)
+    (landing / "2024-01-01-more.csv").unlink()
+    again = Session(context)
+    again.ingest(first)
+    assert (again.tally.done, len(sold(context, "raw_sales"))) == ([], 3)
+    (landing / "2024-01-01-last.csv").write_text(f"{HEAD}7,2024-01-01T05:00:00,g,7\n")
+    with pytest.raises(SourceError, match=r"files came while others are gone .* landing/2024-01-01-more.csv. Put them"):
+        Session(context).ingest(first)
+    Session(context, rerun=True).ingest(first)
+    assert {row[0] for row in sold(context, "raw_sales")} == {1, 2, 7}
+    for file in landing.iterdir():
+        file.unlink()
+    done = Session(context)
+    done.ingest(first)
+    assert (done.tally.done, len(sold(context, "raw_sales"))) == ([], 3)
+    with pytest.raises(NotThereYet, match="'sales' has no file for 2024-01-02 yet"):
+        done.ingest(second)
+
+
+def test_intervals_of_another_width_want_a_place_of_their_own(
+    spark: SparkSession, tmp_path: Path, stages: list[Path]
+) -> None:
+    file = copied(stages[1], tmp_path) / "shop.yml"
+    file.write_text(file.read_text().replace("interval: 1 day", "interval: 1 hour"))
+    with pytest.raises(UsageError, match=r"'local' was lived in intervals like 2024-01-01, .* are of 1 hour"):
+        opened(spark, file.parent)
+    file.write_text(file.read_text().replace("storage: tables", "storage: others"))
+    assert opened(spark, file.parent).ledger.records == ()

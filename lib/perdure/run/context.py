@@ -8,6 +8,7 @@ import platform
 import socket
 import subprocess
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from perdure import __version__
 from perdure.core.config import Pipeline
+from perdure.core.errors import UsageError
+from perdure.core.interval import Interval
 from perdure.io.ledger import Ledger
 from perdure.io.tables import Tables
 from perdure.io.tracking import Tracking
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """One pipeline opened on one target. Use as a context manager: leaving it waits for the last record."""
+    """One pipeline opened on one target. Use as a context manager: leaving it waits for the last record. Raises
+    UsageError where the target was lived in intervals of another width."""
 
     pipeline: Pipeline
     spark: SparkSession
@@ -44,6 +48,7 @@ class Context:
         place = self.pipeline.place
         self.tables = Tables(self.spark, place, str(self.pipeline.root))
         self.ledger = Ledger(self.spark, self.tables, self.pipeline.pipeline)
+        _require_same_intervals(self.pipeline, self.ledger)
         name = self.pipeline.pipeline
         if place.catalog and place.tracking == "databricks":
             name = f"{place.catalog}.{place.schema_name}.{name}"
@@ -67,6 +72,20 @@ class Context:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Waits until every record is stored."""
         self.ledger.close()
+
+
+def _require_same_intervals(pipeline: Pipeline, ledger: Ledger) -> None:
+    last = next((record for record in reversed(ledger.records) if record.interval_start), None)
+    if last is None:
+        return
+    start, end = map(datetime.fromisoformat, (last.interval_start, last.interval_end))
+    now = Interval.containing(start, pipeline.interval)
+    if (now.start, now.end) != (start, end):
+        raise UsageError(
+            f"target '{pipeline.target}' was lived in intervals like {last.interval}, from {start:%Y-%m-%dT%H:%M} to "
+            f"{end:%Y-%m-%dT%H:%M}; those of the pipeline file are of {pipeline.interval}, and each row would be there "
+            "twice. Set `interval` back, or give the target another `storage`"
+        )
 
 
 @cache

@@ -57,9 +57,8 @@ class Session:
     def ingest(self, interval: Interval) -> list[RunRecord]:
         """Every source's files of the interval."""
         land(self.context)
-        return self._all(
-            [sourcing.ingest(self.context, name, interval, self._hand) for name in self.context.pipeline.sources]
-        )
+        names = self.context.pipeline.sources
+        return self._all([sourcing.ingest(self.context, name, interval, self._hand, anew=self.rerun) for name in names])
 
     def validate(self, interval: Interval) -> list[RunRecord]:
         """Every source's raw rows of the interval, and earlier intervals again for which it brought rows. Raises

@@ -20,7 +20,7 @@ from perdure.sources import _files
 from perdure.sources._drift import Change
 
 from .context import Context
-from .engine import Inputs, Outputs, Plan
+from .engine import Inputs, Outputs, Plan, command
 from .late import corrected, elsewhere, takes_late
 from .plans import plain
 from .usual import with_unusual
@@ -39,12 +39,18 @@ def by_interval(source: Source) -> bool:
     return not source.static and getattr(registry.load("perdure.sources", source.format), "BY_INTERVAL", False)
 
 
-def ingest(context: Context, name: str, interval: Interval, hand: Interval | None = None) -> Plan:
+def ingest(
+    context: Context, name: str, interval: Interval, hand: Interval | None = None, *, anew: bool = False
+) -> Plan:
     """Raw files to `raw_<source>`. `hand`: the first interval that has not been lived; where the rows of one before it
     have changed, and the source takes corrections, they count as known from then on. Raises SourceError when the
-    interval's files aren't there."""
+    interval's files aren't there; those that were ingested may have gone since, to an archive, and keep their rows
+    unless it is done `anew`."""
     source = context.pipeline.sources[name]
-    files = _landed(context, name, interval)
+    static = holds_all_times(source)
+    label = "static" if static else interval.label
+    record = None if anew else context.ledger.latest("ingest", subject=name, interval=label)
+    files = _kept(context, name, interval, record)
 
     def unchanged(outputs: Outputs) -> tuple[Mapping[str, JSON], Outputs]:
         if _landed(context, name, interval) != files:
@@ -70,10 +76,38 @@ def ingest(context: Context, name: str, interval: Interval, hand: Interval | Non
         call,
         subject=name,
         files=tuple(files),
-        static=holds_all_times(source),
+        static=static,
         confirm=unchanged,
         as_of=hand.end if hand and corrected(context, name, interval, hand, files) else None,
     )
+
+
+def _kept(context: Context, name: str, interval: Interval, record: RunRecord | None) -> list[FileVersion]:
+    """As `_landed`, but for files that the interval's last run, if there was one, has read and that are gone."""
+    source = context.pipeline.sources[name]
+    try:
+        files = _landed(context, name, interval)
+    except NotThereYet:
+        if record is None:
+            raise
+        return list(record.files)
+    before = record.files if record and not hasattr(registry.load("perdure.sources", source.format), "inputs") else ()
+    gone = {_tail(file) for file in before} - {_tail(file) for file in files}
+    known = {(_tail(file), file.size, file.modified) for file in before}
+    if gone and all((_tail(file), file.size, file.modified) in known for file in files):
+        return list(before)
+    if gone:
+        raise SourceError(
+            f"source '{name}' of {interval}: files came while others are gone that its rows are from, such as "
+            f"{min(gone)}. Put them back, or take the interval without them: "
+            f"{command(context, 'ingest', interval)} --rerun"
+        )
+    return files
+
+
+def _tail(file: FileVersion) -> str:
+    """A file's name and its folder's, which stay where a project is moved."""
+    return "/".join(file.path.split("/")[-2:])
 
 
 def _landed(context: Context, name: str, interval: Interval) -> list[FileVersion]:
