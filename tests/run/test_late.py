@@ -278,12 +278,15 @@ def test_files_may_go_once_they_are_ingested(spark: SparkSession, tmp_path: Path
     Session(context, rerun=True).ingest(first)
     assert {row[0] for row in sold(context, "raw_sales")} == {1, 2, 7}
     for file in landing.iterdir():
-        file.unlink()
+        file.rename(landing.with_name(f"old-{file.name}"))
     done = Session(context)
     done.ingest(first)
     assert (done.tally.done, len(sold(context, "raw_sales"))) == ([], 3)
     with pytest.raises(NotThereYet, match="'sales' has no file for 2024-01-02 yet"):
         done.ingest(second)
+    shop.write_text(shop.read_text().replace("landing/{interval}", "old-{interval}"))
+    Session(opened(spark, folder)).ingest(first)
+    assert len(sold(context, "raw_sales")) == 3
 
 
 def test_intervals_of_another_width_want_a_place_of_their_own(

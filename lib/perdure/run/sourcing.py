@@ -49,8 +49,9 @@ def ingest(
     source = context.pipeline.sources[name]
     static = holds_all_times(source)
     label = "static" if static else interval.label
-    record = None if anew else context.ledger.latest("ingest", subject=name, interval=label)
-    files = _kept(context, name, interval, record)
+    record = context.ledger.latest("ingest", subject=name, interval=label)
+    same = record is not None and not anew and record.config["path"] == source.path
+    files = _kept(context, name, interval, record if same else None)
 
     def unchanged(outputs: Outputs) -> tuple[Mapping[str, JSON], Outputs]:
         if _landed(context, name, interval) != files:
