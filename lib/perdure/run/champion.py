@@ -89,8 +89,8 @@ def undone(records: Sequence[RunRecord]) -> set[str]:
     followed: dict[str, list[str]] = {}
     kept: dict[str, list[str]] = {}
     newest: dict[tuple[str, str], str] = {}
-    own = [each for each in records if each.status != "failed" and each.subject != BY_HAND
-           and "imported_from" not in each.facts]  # fmt: skip
+    own = [each for each in records if each.step in ("retrain", "train", "deploy", "rollout")
+           and each.status != "failed" and each.subject != BY_HAND and "imported_from" not in each.facts]  # fmt: skip
     for record in own:
         if record.step == "retrain":
             decided[record.interval] = record.facts["decision"]
