@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,7 +120,7 @@ def test_each_record_by_the_schema_it_was_written_with(spark: SparkSession, brok
     assert json.loads(found[2]["_record"]) == {"key": "c", "value": "eyJpZCI6ICJjIn0="}
 
 
-def test_what_the_registry_says_against_it(spark: SparkSession, broker: Broker, registry: str, tmp_path: Path) -> None:
+def test_what_the_registry_says_against_it(spark: SparkSession, broker: Broker, registry: str) -> None:
     register(registry, "text-value", json.dumps("string"))
     for topic, options, said in (
         ("unknown", {}, "has no subject 'unknown-value'.*schema.registry.subject"),

@@ -4,7 +4,7 @@ many rows, files or partitions there were."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,8 +13,6 @@ from .profile import ALL, Profile, Slice
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-    Worker = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 SCHEMA = "slice_key string, slice_value string, states string"
 MANY = 2_000_000

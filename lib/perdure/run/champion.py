@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from perdure.core.record import RunRecord
-from perdure.io.ledger import Records
+from perdure.io.ledger import Records, place_of
 
 SERVING = ("promote", "restore", "pin")
 """Decisions that make a version champion; `restore` and `pin` are taken by hand."""
@@ -90,7 +90,7 @@ def undone(records: Sequence[RunRecord]) -> set[str]:
     kept: dict[str, list[str]] = {}
     newest: dict[tuple[str, str], str] = {}
     own = [each for each in records if each.step in ("retrain", "train", "deploy", "rollout")
-           and each.status != "failed" and each.subject != BY_HAND and "imported_from" not in each.facts]  # fmt: skip
+           and each.subject != BY_HAND and place_of(each) is not None]  # fmt: skip
     for record in own:
         if record.step == "retrain":
             decided[record.interval] = record.facts["decision"]
@@ -102,8 +102,8 @@ def undone(records: Sequence[RunRecord]) -> set[str]:
             newest[record.step, record.interval] = record.run_id
     found.update(*kept.values())
     deployed = [each for each in own if each.step == "deploy"]
-    standing = {each.facts.get("train_run") for each in deployed if each.run_id not in found}
-    gone = {each.facts.get("train_run") for each in deployed} - standing
+    holding = {each.facts.get("train_run") for each in deployed if each.run_id not in found}
+    gone = {each.facts.get("train_run") for each in deployed} - holding
     return found | {each.run_id for each in own if each.step == "rollout" and each.facts.get("train_run") in gone}
 
 
@@ -119,7 +119,7 @@ def standing(records: Sequence[RunRecord]) -> list[RunRecord]:
 def deployed_in(ledger: Records, interval: str) -> RunRecord | None:
     """The deployment of an interval that made a version serve, by policy; None without one."""
     found = [record for _, record in changes(ledger) if record.step == "deploy" and record.interval == interval
-             and "imported_from" not in record.facts]  # fmt: skip
+             and place_of(record) is not None]  # fmt: skip
     return found[-1] if found else None
 
 
