@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from perdure.io import session
 from perdure.run.context import Context
 from perdure.run.flow import Session
 from perdure.run.progress import Progress
+from rounds import cpu_seconds
 
 PIPELINE = """
 pipeline: scale
@@ -131,15 +131,9 @@ def _counters(spark: Any) -> dict[str, float]:
     scheduler = spark.sparkContext._jsc.sc().dagScheduler()
     executors = spark.sparkContext._jsc.sc().statusStore().executorList(False)
     totals = [executors.apply(number) for number in range(executors.size())]
-    return {"cpu": _busy(), "jobs": float(scheduler.numTotalJobs()),
+    return {"cpu": cpu_seconds(), "jobs": float(scheduler.numTotalJobs()),
             "read_mb": sum(each.totalInputBytes() for each in totals) / 1e6,
             "shuffled_mb": sum(each.totalShuffleWrite() for each in totals) / 1e6}
-
-
-def _busy() -> float:
-    """Of all processes: Python's workers end now and then, and take their count along."""
-    user, nice, system = map(int, Path("/proc/stat").read_text().split()[1:4])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
 
 
 def _files(context: Context) -> int:

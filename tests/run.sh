@@ -34,6 +34,15 @@ for folder in lib jobs pipelines tests benchmarks; do [[ ! -d $folder ]] || sour
 typed=(lib)
 [[ ! -d jobs ]] || typed+=(jobs)
 
+fetch() {  # what the services' tests need
+    local lock
+    for lock in jars-kafka jars-s3 tests/jars-broker tests/jars-postgres tests/jars-registry; do
+        "$root/setup.sh" jars "$root/$lock.lock" >/dev/null || return
+    done
+}
+fetch &
+fetching=$!
+
 check ruff "$home/venv/bin/ruff" check "${sources[@]}"
 check mypy "$python" -m mypy "${typed[@]}"
 check imports "$home/venv/bin/lint-imports" --no-logo
@@ -44,10 +53,7 @@ halves=(-n 2 --dist loadgroup --no-loadscope-reorder)
 check 'fast tests' "$python" -m pytest -m "not cluster and not long and not services and not $apart" "${halves[@]}" \
     --durations 10
 services() {  # real servers, and one session with all the jars that reach them
-    local lock
-    for lock in jars-kafka jars-s3 tests/jars-broker tests/jars-postgres tests/jars-registry; do
-        "$root/setup.sh" jars "$root/$lock.lock" >/dev/null || return
-    done
+    wait "$fetching" || fetch || return
     command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || {
         echo "PostgreSQL's server is needed (Debian, Ubuntu: apt install postgresql)"
         return 1

@@ -19,6 +19,7 @@ from .contents import rows, tables
 
 pytestmark = pytest.mark.long
 DAYS = ("2016-06-16", "2016-06-17", "2016-06-18", "2016-06-19")
+SERVED = DAYS[2]  # the first day that a model serves
 STEPS = ("ingest", "validate", "featurize", "score", "monitor", "retrain")
 
 # Where a killed run leaves another state behind than at the others: one of a step's tables is there, or all of them but
@@ -28,10 +29,10 @@ KINDS = ("after write readings 2016-06-16", "before record", "after record",
          "before write predictions", "after registration", "after model version", "after alias")  # fmt: skip
 
 
-def same(spark: Any, expected: Path, found: Path) -> None:
+def same(spark: Any, expected: Path, found: Path, until: str | None) -> None:
     assert tables(found) == tables(expected)
     for table in tables(expected):
-        assert rows(spark, found, table) == rows(spark, expected, table), f"table {table} differs"
+        assert rows(spark, found, table) == rows(spark, expected, table, until), f"table {table} differs"
 
 
 def test_the_life_closes_the_loop(spark: Any, lived: Path, here: Here) -> None:
@@ -79,15 +80,6 @@ def test_dry_run_changes_nothing(fresh: Callable[[], Path], here: Here) -> None:
     assert not (file.parents[1] / ".data" / "buoy" / "tables").exists()
 
 
-@pytest.mark.cluster
-def test_jobs_alone_give_what_run_gives(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:
-    file = fresh()
-    done = subprocess.run([sys.executable, str(Path(__file__).with_name("alone.py")), str(file), *DAYS],
-                          env=environment(), capture_output=True, text=True, timeout=1800, cwd=file.parent, check=False)
-    assert done.returncode == 0, done.stderr
-    same(spark, lived.parents[1], file.parents[1])
-
-
 def test_reproduce_predicts_the_same(lived: Path, here: Here) -> None:
     done = here("jobs/reproduce.py", lived, "1")
     assert "are equal" in done.stdout
@@ -95,12 +87,14 @@ def test_reproduce_predicts_the_same(lived: Path, here: Here) -> None:
 
 @pytest.mark.cluster
 def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Callable[[], Path], tmp_path: Path) -> None:
-    """PERDURE_KILL_SHARE=1 kills at every boundary there is (a quarter of an hour); by default once at each kind."""
+    """PERDURE_KILL_SHARE=1 kills at every boundary there is of all four days (an hour); by default once at each kind,
+    in the days to the first that a model serves."""
     file, used = fresh(), tmp_path / "kills"
     share = os.environ.get("PERDURE_KILL_SHARE")
     which = {"PERDURE_KILL_SHARE": share} if share else {"PERDURE_KILL_AT": "\n".join(KINDS)}
     given = environment(PERDURE_KILLS=str(used), **which)
-    command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file)]
+    until = None if share else SERVED
+    command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file), "--until", until or DAYS[-1]]
     kills, killed = 0, True
     while killed:
         done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=900, cwd=file.parent)

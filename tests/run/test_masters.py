@@ -38,8 +38,11 @@ JAVA = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=2
 def start(
     master: str, file: Path, *options: str, until: str = "", out: int = subprocess.PIPE
 ) -> subprocess.Popen[str]:
-    command = [str(ROOT / "spark-submit.sh"), "--master", master, *SMALL, *options, "jobs/run.py", str(file)]
-    command += ["--until", until] if until else []
+    return submit(master, *options, "jobs/run.py", str(file), *(["--until", until] if until else []), out=out)
+
+
+def submit(master: str, *words: str, out: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    command = [str(ROOT / "spark-submit.sh"), "--master", master, *SMALL, *words]
     env = {name: value for name, value in os.environ.items() if name not in ("SPARK_HOME", "PYTHONPATH")} | JAVA
     env["TERM"] = "dumb"  # no colours between the words
     return subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
@@ -55,10 +58,10 @@ def ended(process: subprocess.Popen[str]) -> str:
     return told
 
 
-def test_local_cluster(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:
-    """The first training and the first day that its model serves; whole lives are in the tests after this one."""
+def test_each_job_alone_on_a_local_cluster(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:
+    """Every job of every day by itself gives what `run` gave on one machine; to the first day that a model serves."""
     file = fresh()
-    live("local-cluster[2,1,1024]", file, until="2016-06-18")
+    ended(submit("local-cluster[2,1,1024]", "tests/run/alone.py", str(file), "2016-06-16", "2016-06-17", "2016-06-18"))
     same(spark, lived.parents[1], file.parents[1], until="2016-06-18")
 
 

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import environment, job, small_project
+from .conftest import environment, job
 
 pytestmark = pytest.mark.long
-TRIALS = 7
+TRIALS, DAY = 7, "2016-06-17"
+NOTES = "SELECT value FROM tags WHERE key = 'perdure.trial'"
+NAMES = "SELECT name FROM runs WHERE name LIKE 'trial %' AND lifecycle_stage = 'active'"
 
 
-def project(folder: Path) -> Path:
-    """The buoy's two days that the first training needs, with a search worth interrupting."""
-    file = small_project(folder)
-    text = file.read_text()
-    for old, new in ((r"trials: \d+", f"trials: {TRIALS}, early: 0.5"),
-                     (r"\nend: \S+", "\nend: 2016-06-18")):
-        text, count = re.subn(old, new, text)
-        assert count == 1
+def project(lived: Path, folder: Path) -> Path:
+    """The buoy's lived days, with another search, worth interrupting, to begin."""
+    shutil.copytree(lived.parents[1], folder)
+    file = folder / "pipelines" / lived.name
+    text, count = re.subn(r"trials: \d+", f"trials: {TRIALS}, early: 0.5", file.read_text())
+    assert count == 1
     file.write_text(text)
     return file
 
 
 def training(file: Path) -> dict[str, Any]:
-    """Lives the days, and gives the facts of their training."""
-    runs = json.loads(job("run", file, "--json").stdout)["runs"]
+    """Trains on the days, and gives the facts of it."""
+    runs = json.loads(job("train", file, "--interval", DAY, "--json").stdout)["runs"]
     return next(dict(run["facts"]) for run in runs if run["step"] == "train")
 
 
@@ -42,15 +44,16 @@ def stored(file: Path, query: str) -> list[Any]:
         return [value for (value,) in database.execute(query)]
 
 
-def test_a_search_killed_in_its_middle_goes_on(tmp_path: Path) -> None:
+def test_a_search_killed_in_its_middle_goes_on(lived: Path, tmp_path: Path) -> None:
     """Every trial, its loss to the last bit, and the winner are those of a search that was left alone. That the ended
     ones are not run again their wall seconds tell, which no second run would repeat."""
-    alone, file = training(project(tmp_path / "alone")), project(tmp_path / "killed")
-    command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file)]
-    given = environment(PERDURE_KILLS=str(tmp_path / "kills"), PERDURE_KILL_WHEN="trial")
+    alone, file = training(project(lived, tmp_path / "alone")), project(lived, tmp_path / "killed")
+    earlier, names = stored(file, NOTES), Counter(stored(file, NAMES))
+    command = [sys.executable, str(Path(__file__).with_name("killed.py")), str(file), "--interval", DAY]
+    given = environment(PERDURE_KILLS=str(tmp_path / "kills"), PERDURE_KILL_WHEN="trial", PERDURE_KILL_JOB="train")
     done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=900, cwd=file.parent, check=False)
     assert done.returncode == -9, done.stderr
-    notes = [json.loads(note) for note in stored(file, "SELECT value FROM tags WHERE key = 'perdure.trial'")]
+    notes = [json.loads(note) for note in stored(file, NOTES) if note not in earlier]
     assert 4 <= len(notes) < TRIALS
 
     again = training(file)
@@ -63,5 +66,5 @@ def test_a_search_killed_in_its_middle_goes_on(tmp_path: Path) -> None:
     assert {note["number"]: note["seconds"] for note in notes} == {note["number"]: seconds[note["number"]]
                                                                   for note in notes}
     # On the server they are there once, what the cut off search had left is gone.
-    kept = stored(file, "SELECT name FROM runs WHERE name LIKE 'trial %' AND lifecycle_stage = 'active'")
-    assert len(kept) == len(set(kept)) == TRIALS
+    kept = Counter(stored(file, NAMES)) - names
+    assert (len(kept), set(kept.values())) == (TRIALS, {1})

@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 
 from perdure.core.identifiers import quoted
 
-from .gather import SCHEMA, as_rows, gathered
+from .gather import SCHEMA, SLICES, as_rows, gathered
 from .profile import ALL, Profile, Slice
-from .scan import SLICE, SLICES, at_once, check_slices, cut, scan, start
+from .scan import SLICE, at_once, cut, scan, start
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -111,10 +111,7 @@ def _scan_files(
     groups = [heaviest[place::tasks] for place in range(tasks)]
     numbers = table.sparkSession.range(0, tasks, 1, tasks)
     parts = numbers.mapInArrow(_reader(groups, json.dumps(zero.to_dict()), slices, within), SCHEMA)
-    found = gathered(parts, zero, many=len(files) > _FEW)
-    if found is not None:
-        check_slices(found)
-    return found
+    return gathered(parts, zero, many=len(files) > _FEW)
 
 
 def _reader(groups: Sequence[Sequence[str]], zero: str, slices: tuple[str, ...], within: Within | None) -> Worker:

@@ -17,11 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perdure.core.errors import UsageError
 from perdure.core.identifiers import quoted
 
 from ._values import counted, finite
-from .gather import SCHEMA, as_rows, gathered
+from .gather import SCHEMA, SLICES, as_rows, gathered
 from .joint import MOST, Code, Joint, category_code, number_code
 from .profile import ALL, Column, ColumnProfile, Kind, Profile, Slice
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 # a cell for each.
 CELLS = 400
 NAMES = 100  # categories of the reference that are always counted by name
-SLICES = 200  # values of one slice column
 _SAMPLE = 100_000  # rows of a partition that a plan looks at, at most
 _POINTS = 1000  # that a partition says of a column with more values
 _CHUNK = 65_536  # rows profiled at a time, at most
@@ -97,7 +95,6 @@ def scan(
     worker = _profiler(json.dumps(zero.to_dict()), tuple(slices), tuple(jointly))
     found = gathered(picked.mapInArrow(worker, SCHEMA), zero, many=many)
     assert found is not None, "each task gives what it found"
-    check_slices(found)
     return found
 
 
@@ -119,15 +116,6 @@ def _canonical(known: Mapping[str, tuple[str, Kind]]) -> list[Any]:
         sf.col(quoted(name)).cast(types[kind]).alias(f"c{position}")
         for position, (name, (_, kind)) in enumerate(known.items())
     ]
-
-
-def check_slices(found: Iterable[Slice]) -> None:
-    """Raises UsageError for a slice column with more than `SLICES` values."""
-    for name, values in Counter(key for key, _ in found if key is not None).items():
-        if values > SLICES:
-            raise UsageError(
-                f"a slice column must have at most {SLICES} values, '{name}' has more; slice by a coarser column"
-            )
 
 
 def at_once(rows: int, columns: int) -> int:
