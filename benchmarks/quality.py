@@ -1,4 +1,5 @@
-"""Thirty expectations on millions of flights: Perdure, stock Great Expectations, the same checks by hand, a bare scan.
+"""Thirty expectations on millions of flights: Perdure, stock Great Expectations, the same checks by hand, a bare scan,
+and DQX where it is installed (see `dqx.py`).
 
     PYTHONPATH=lib python benchmarks/quality.py [--rows 10000000] [--rounds 4] [--cores 2] [--memory 8g] [--only ...]
 
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dqx
 from perdure.core.config import Source
 from perdure.core.interval import Duration, Interval
 from perdure.io import session
@@ -108,7 +110,7 @@ CHECKS: list[tuple[dict[str, Any], str]] = [
       "kwargs": {"column_A": "distance", "column_B": "day", "mostly": 0.9}}, "count_if(distance <= day)"),
 ]  # fmt: skip
 SUITE = {"name": "flights", "expectations": [entry for entry, _ in CHECKS]}
-PAIRS = (("stock", "ours"), ("stock, not persisted", "ours"), ("ours", "by hand"), ("ours", "scan"),
+PAIRS = (("stock", "ours"), ("stock, not persisted", "ours"), ("DQX", "ours"), ("ours", "by hand"), ("ours", "scan"),
          ("validated and written", "rewrite"), ("csv, validated", "csv, copied"))  # fmt: skip
 
 
@@ -220,6 +222,8 @@ def main() -> None:
             "csv, copied": lambda: copied(spark, folder),
             "csv, validated": lambda: from_csv(spark, folder),
         }
+        if dqx.there():
+            variants["DQX"] = dqx.runner(spark, raw, SUITE["expectations"])
         if not wish.only or any(one.startswith("csv") for one in wish.only):
             as_csv(raw, folder)
         chosen = {one: run for one, run in variants.items() if not wish.only or one in wish.only}

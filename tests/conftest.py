@@ -36,7 +36,6 @@ SECONDS = {
     "run/test_search_resumed.py::test_a_search_killed_in_its_middle_goes_on": 110,
     "notebooks/test_notebooks.py::test_the_tour_lives_and_shows": 100,
     "run/test_life.py::test_another_policy_is_lived_in_a_scratch_target": 90,
-    "run/test_days.py::test_a_day_costs_what_the_first_did": 80,
     "run/test_trust.py": 80,
     "run/test_killed_validate.py::test_killed_between_writes": 80,
     "run/test_follow.py::test_minutes_as_a_service": 70,

@@ -1,4 +1,5 @@
-"""A day costs the same whether few are stored or a thousand (PERDURE_DAYS=1000; by default 60, in less time)."""
+"""A day costs the same whether few are stored or a thousand (PERDURE_DAYS=1000; by default 60, in less time). By hand:
+tests/run.sh tests/run/test_days.py"""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from perdure.run.engine import execute
 from perdure.run.progress import Progress
 from perdure.testing.spark import count_jobs
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 DAY, DAYS = "2016-06-19", int(os.environ.get("PERDURE_DAYS", "60"))
 STORED = ("profiles", "profile_metrics", "drift_metrics")
 

@@ -64,6 +64,9 @@ def test_a_worse_or_equal_candidate_does_not(
     worse = evaluate(rows, candidate=poor.value.model, champion=champion, pipeline=parcels())
     assert not worse.gate.passed
     assert {line.rule for line in worse.gate.failures} >= {"log_loss against the champion", "area_under_roc"}
+    (told,) = [line.measured for line in worse.gate.failures if line.rule == "area_under_roc"]
+    stays = worse.facts["champion"]["area_under_roc"]["value"]
+    assert told.endswith(f"; the champion has {stays:.4f}"), "who would go on serving"
     same = evaluate(rows, candidate=champion, champion=champion, pipeline=parcels())
     assert [line.rule for line in same.gate.failures] == ["log_loss against the champion"]
     assert same.facts["improvement"]["brier"] == {"value": 0.0, "low": 0.0, "high": 0.0}

@@ -43,7 +43,7 @@ def evaluate(rows: DataFrame, *, candidate: Model, champion: Model | None, pipel
         raise PerdureError("an evaluation needs rows with labels; the holdout has none. Lengthen train.holdout, or "
                            "wait until labels are available")
     measured = {name: measure.measure(tally, task) for name, tally in whole.items()}
-    gate = GateResult("model", (*_lines(pipeline, whole, measured[CANDIDATE]), *_group_lines(pipeline, tallies)))
+    gate = GateResult("model", (*_lines(pipeline, whole, measured), *_group_lines(pipeline, tallies)))
     facts: dict[str, Any] = {"rows": whole[CANDIDATE].n}
     facts |= {name: _plain(found) for name, found in measured.items()}
     estimator = expected.fit(whole[CANDIDATE], task)
@@ -67,23 +67,31 @@ def _predicted(rows: DataFrame, models: Mapping[str, Model], task: str) -> tuple
     return rows, {name: F.col(f"_{name}_yes") for name in models}
 
 
-def _lines(pipeline: Pipeline, whole: Mapping[str, Tally], measured: Mapping[str, Estimate]) -> list[GateLine]:
+def _lines(
+    pipeline: Pipeline, whole: Mapping[str, Tally], measured: Mapping[str, Mapping[str, Estimate]]
+) -> list[GateLine]:
     gate, task = pipeline.gate, pipeline.model.task
     if gate.mode == "off":
         return []
     severity: Severity = "critical" if gate.mode == "enforce" else "warning"
-    lines = [_threshold(name, bound, task, measured.get(name), severity) for name, bound in gate.thresholds.items()]
+    lines = [_threshold(name, bound, task, {model: found.get(name) for model, found in measured.items()}, severity)
+             for name, bound in gate.thresholds.items()]
     if gate.beat_champion is not None:
         lines.append(_beats(gate.beat_champion, task, whole, severity))
     return lines
 
 
-def _threshold(name: str, bound: float, task: str, found: Estimate | None, severity: Severity) -> GateLine:
+def _threshold(
+    name: str, bound: float, task: str, found: Mapping[str, Estimate | None], severity: Severity
+) -> GateLine:
+    """Where the candidate fails, the line says what the champion, which goes on serving then, has on the same rows."""
     sign = "<=" if measure.lower_is_better(name, task) else ">="
-    if found is None:
+    mine, rival = found[CANDIDATE], found.get(CHAMPION)
+    if mine is None:
         return GateLine(name, False, "not defined on these rows", f"{sign} {bound:g}", severity)
-    passed = found.value <= bound if sign == "<=" else found.value >= bound
-    return GateLine(name, passed, _with_interval(found), f"{sign} {bound:g}", severity)
+    passed = mine.value <= bound if sign == "<=" else mine.value >= bound
+    beside = f"; the champion has {rival.value:.4f}" if rival is not None and not passed else ""
+    return GateLine(name, passed, _with_interval(mine) + beside, f"{sign} {bound:g}", severity)
 
 
 def _slices(pipeline: Pipeline) -> list[str]:
