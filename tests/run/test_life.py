@@ -105,7 +105,7 @@ def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Calla
     assert kills == len(points) >= 4
     print(f"killed at {kills} points")  # noqa: T201
     assert share or all(any(re.match(kind, point) for point in points) for kind in KINDS), points
-    same(spark, lived.parents[1], file.parents[1])
+    same(spark, lived.parents[1], file.parents[1], until)
 
 
 def test_another_policy_is_lived_in_a_scratch_target(spark: Any, lived: Path, tmp_path: Path, here: Here) -> None:
