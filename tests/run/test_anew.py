@@ -11,6 +11,11 @@ from typing import Any
 
 import pytest
 
+from perdure.core import pipeline_file
+from perdure.run.context import Context
+from perdure.run.progress import Progress
+from perdure.run.scratch import life
+
 from .conftest import Here
 from .contents import OUTCOME, rows
 
@@ -67,6 +72,9 @@ def test_a_training_that_the_policy_no_longer_wants(spark: Any, lived: Path, fil
     assert [(row["model_version"], row["previous_version"]) for row in told if row["reason"].startswith("undo")] == [
         ("1", later)]
     assert runs(here, "run", file) == []
+    with Context(pipeline_file.load(file), spark, Progress(silent=True), str(file)) as context:
+        told_of = life(context, "now")
+    assert (told_of.trainings, told_of.promotions) == (1, 1), "what was undone doesn't count"
 
     file.write_text(wanted)
     here("jobs/run.py", file)

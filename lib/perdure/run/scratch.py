@@ -22,6 +22,7 @@ from perdure.core.record import RunRecord, fingerprint
 from perdure.io.ledger import Ledger
 from perdure.io.tables import Tables
 
+from .champion import standing
 from .context import Context
 from .plans import plain
 from .terminal import console
@@ -158,7 +159,8 @@ def means(months: Iterable[Month]) -> dict[str, float]:
 
 
 def _done(context: Context, step: str) -> list[RunRecord]:
-    return [record for record in context.ledger.records if record.step == step and record.status == "done"]
+    """The step's runs that stand: what was decided anew since counts once."""
+    return [record for record in standing(context.ledger.records) if record.step == step and record.status == "done"]
 
 
 def show(lives: list[Life], metrics: list[str]) -> None:
