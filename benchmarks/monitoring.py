@@ -9,10 +9,10 @@ copy jittered by a seed: minutes by up to two, distances by a few hundredths of 
 Variants: a bare scan of the columns (the unit), the profile from the table's own files, the profile through Spark's
 reader, all drift statistics from two stored profiles; and each `--peer` (the interpreter that has it) as a process of
 its own, on samples of the half-years, with `--full` once on the halves themselves. Prints medians of the warm rounds:
-wall and CPU seconds of Python and Java, their ratio to the bare scan, Spark jobs, the largest memory of ours in Python.
-Then checks of every column between the half-years: both scans give the same states, Kolmogorov-Smirnov within 0.001 of
-scipy's, the population stability index equal on the same bins. `--wide N` instead: a million seeded rows of N columns,
-one in ten of them text, whether plan and profile complete, in what time and memory.
+wall and CPU seconds (the machine's; a peer's own), their ratio to the bare scan, Spark jobs, the largest memory of ours
+in Python. Then checks of every column between the half-years: both scans give the same states, Kolmogorov-Smirnov
+within 0.001 of scipy's, the population stability index equal on the same bins. `--wide N` instead: a million seeded
+rows of N columns, one in ten of them text, whether plan and profile complete, in what time and memory.
 """
 
 from __future__ import annotations

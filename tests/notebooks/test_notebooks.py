@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from perdure import notebook
 from perdure.core.errors import UsageError
 
-from ..run.conftest import Here, environment, here, lived, small_project
+from ..run.conftest import Here, copy_of, environment, here, lived, small_project
 
 __all__ = ["here", "lived"]
 ROOT = Path(__file__).parents[2]
@@ -54,9 +53,8 @@ def test_runs_top_to_bottom(name: str, lived: Path, tmp_path: Path, here: Here,
                             monkeypatch: pytest.MonkeyPatch) -> None:
     """Over a project that has been lived, of which it must leave every table as it was."""
     project = tmp_path / "project"
-    shutil.copytree(lived.parents[1], project)
+    file = copy_of(lived, project)
     before = commits(project)
-    file = project / "pipelines" / "buoy.yml"
     for variable, value in told(file, "2016-06-19" if name != "explore" else "2016-06-18").items():
         monkeypatch.setenv(variable, value)
     shows(name, here(f"notebooks/{name}.py").stdout)

@@ -109,6 +109,12 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "pipelines" / "buoy.yml"
 
 
+def copy_of(lived: Path, folder: Path) -> Path:
+    """A lived project copied to a new folder, where it may be changed; gives the pipeline file."""
+    shutil.copytree(lived.parents[1], folder)
+    return folder / "pipelines" / lived.name
+
+
 @pytest.fixture
 def fresh(tmp_path: Path, lived: Path) -> Callable[[], Path]:
     """Makes projects with the same landed files (times included) as `lived`, and nothing done yet."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +22,7 @@ from perdure.io import notify
 from perdure.policy.alerts import State
 from perdure.run.alerting import enough, states_of
 
-from .conftest import Here
+from .conftest import Here, copy_of
 
 
 class Receiver(HTTPServer):
@@ -133,8 +132,7 @@ def test_a_lived_interval_is_told_once_with_its_picture(
         receiver: Receiver, lived: Path, tmp_path: Path, here: Here) -> None:
     """By the job itself, over a copy of a project that was lived without alerts."""
     pytest.importorskip("apprise")
-    shutil.copytree(lived.parents[1], tmp_path / "project")
-    file = tmp_path / "project" / "pipelines" / lived.name
+    file = copy_of(lived, tmp_path / "project")
     file.write_text(file.read_text() + f'\nalerts: {{to: ["{receiver.url}"], at_most: {{notices: 1, per: 1 hour}}}}\n')
     here("jobs/alert.py", file, "--interval", "2016-06-17")  # the first training was due
     (found,) = receiver.received

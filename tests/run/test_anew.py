@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from perdure.run.context import Context
 from perdure.run.progress import Progress
 from perdure.run.scratch import life
 
-from .conftest import Here
+from .conftest import Here, copy_of
 from .contents import OUTCOME, rows
 
 pytestmark = pytest.mark.long
@@ -25,8 +24,7 @@ DAYS = ("2016-06-16", "2016-06-17", "2016-06-18", "2016-06-19")
 
 @pytest.fixture
 def file(lived: Path, tmp_path: Path) -> Path:
-    shutil.copytree(lived.parents[1], tmp_path / "project")
-    return tmp_path / "project" / "pipelines" / lived.name
+    return copy_of(lived, tmp_path / "project")
 
 
 def runs(here: Here, job: str, *arguments: Any) -> list[dict[str, Any]]:

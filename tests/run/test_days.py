@@ -25,6 +25,8 @@ from perdure.run.engine import execute
 from perdure.run.progress import Progress
 from perdure.testing.spark import count_jobs
 
+from .conftest import copy_of
+
 pytestmark = [pytest.mark.long, pytest.mark.slow]
 DAY, DAYS = "2016-06-19", int(os.environ.get("PERDURE_DAYS", "60"))
 STORED = ("profiles", "profile_metrics", "drift_metrics")
@@ -33,8 +35,7 @@ STORED = ("profiles", "profile_metrics", "drift_metrics")
 @contextmanager
 def opened(spark: Any, lived: Path, folder: Path) -> Iterator[Context]:
     """A copy of a lived project, opened."""
-    shutil.copytree(lived.parents[1], folder)
-    file = folder / "pipelines" / lived.name
+    file = copy_of(lived, folder)
     with Context(pipeline_file.load(file), spark, Progress(silent=True), str(file)) as context:
         yield context
 

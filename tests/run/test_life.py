@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Here, environment
+from .conftest import Here, copy_of, environment
 from .contents import rows, tables
 
 pytestmark = pytest.mark.long
@@ -107,8 +106,7 @@ def test_killed_anywhere_and_started_again(spark: Any, lived: Path, fresh: Calla
 
 def test_another_policy_is_lived_in_a_scratch_target(spark: Any, lived: Path, tmp_path: Path, here: Here) -> None:
     """The data are not touched, the trainings are real, and a second time finds them done."""
-    shutil.copytree(lived.parents[1], tmp_path / "project")
-    file = tmp_path / "project" / "pipelines" / lived.name
+    file = copy_of(lived, tmp_path / "project")
     policy = tmp_path / "never.yml"
     policy.write_text("when: never\n")
     before = {table: rows(spark, file.parents[1], table) for table in ("features", "predictions", "runs")}

@@ -48,10 +48,6 @@ def submit(master: str, *words: str, out: int = subprocess.PIPE) -> subprocess.P
     return subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
 
-def live(master: str, file: Path, *options: str, until: str = "") -> str:
-    return ended(start(master, file, *options, until=until))
-
-
 def ended(process: subprocess.Popen[str]) -> str:
     told = process.communicate(timeout=1800)[0]
     assert process.returncode == 0, told
@@ -69,7 +65,7 @@ def test_standalone_master_with_two_workers(
     spark: Any, lived: Path, fresh: Callable[[], Path], standalone: str
 ) -> None:
     file = fresh()
-    live(standalone, file, *LOOPBACK)
+    ended(start(standalone, file, *LOOPBACK))
     same(spark, lived.parents[1], file.parents[1])
 
 

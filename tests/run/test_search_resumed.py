@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import environment, job
+from .conftest import copy_of, environment, job
 
 pytestmark = pytest.mark.long
 TRIALS, DAY = 7, "2016-06-17"
@@ -24,8 +23,7 @@ NAMES = "SELECT name FROM runs WHERE name LIKE 'trial %' AND lifecycle_stage = '
 
 def project(lived: Path, folder: Path) -> Path:
     """The buoy's lived days, with another search, worth interrupting, to begin."""
-    shutil.copytree(lived.parents[1], folder)
-    file = folder / "pipelines" / lived.name
+    file = copy_of(lived, folder)
     text, count = re.subn(r"trials: \d+", f"trials: {TRIALS}, early: 0.5", file.read_text())
     assert count == 1
     file.write_text(text)

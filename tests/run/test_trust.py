@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Here
+from .conftest import Here, copy_of
 
 pytestmark = pytest.mark.long
 TRUST = Path(__file__).with_name("trusted.py")
@@ -19,9 +18,7 @@ TRUST = Path(__file__).with_name("trusted.py")
 @pytest.fixture(scope="module")
 def kept(lived: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the lived project that may be changed, with a second target."""
-    folder = tmp_path_factory.mktemp("kept") / "project"
-    shutil.copytree(lived.parents[1], folder)
-    file = folder / "pipelines" / "buoy.yml"
+    file = copy_of(lived, tmp_path_factory.mktemp("kept") / "project")
     more = '\n  other: {storage: .data/other, tracking: "sqlite:///.data/other.db"}\n'
     file.write_text(re.sub(r"(\n  local: \{.*?\}\n)", lambda match: match[1].rstrip("\n") + more, file.read_text()))
     return file

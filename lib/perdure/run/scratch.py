@@ -8,7 +8,7 @@ storage.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,15 +125,16 @@ def live(base: Context, changes: Mapping[str, Any], name: str) -> Life:
 
 def decided(context: Context) -> list[Interval]:
     """The intervals at whose end it was decided whether to train, oldest first."""
-    found = {record.interval_start: record.interval for record in _done(context, "retrain")}
+    found = {record.interval_start: record.interval for record in _done(context.ledger.records, "retrain")}
     return [Interval.parse(found[start], context.pipeline.interval) for start in sorted(found)]
 
 
 def life(context: Context, name: str) -> Life:
-    """What a ledger tells of the life in it."""
-    decisions = {record.interval: str(record.facts.get("decision", "")) for record in _done(context, "retrain")}
+    """What a ledger tells of the life in it: of the runs that stand, so what was decided anew since counts once."""
+    records = standing(context.ledger.records)
+    decisions = {record.interval: str(record.facts.get("decision", "")) for record in _done(records, "retrain")}
     stated: dict[str, RunRecord] = {}
-    for record in _done(context, "performance"):
+    for record in _done(records, "performance"):
         if record.interval not in stated or record.subject >= stated[record.interval].subject:
             stated[record.interval] = record
     months = []
@@ -144,8 +145,8 @@ def life(context: Context, name: str) -> Life:
         metrics = {key: float(value) for key, value in (found.get("metrics") or {}).items()
                    if isinstance(value, (int, float)) and math.isfinite(value)}
         months.append(Month(interval, decisions[interval], version, int(found.get("rows") or 0), metrics))
-    promoted = sum(record.facts.get("decision") == "promote" for record in _done(context, "deploy"))
-    return Life(name, tuple(months), len({record.interval for record in _done(context, "train")}), promoted,
+    promoted = sum(record.facts.get("decision") == "promote" for record in _done(records, "deploy"))
+    return Life(name, tuple(months), len({record.interval for record in _done(records, "train")}), promoted,
                 means(months))
 
 
@@ -158,9 +159,8 @@ def means(months: Iterable[Month]) -> dict[str, float]:
     return {metric: sum(found) / len(found) for metric, found in values.items()}
 
 
-def _done(context: Context, step: str) -> list[RunRecord]:
-    """The step's runs that stand: what was decided anew since counts once."""
-    return [record for record in standing(context.ledger.records) if record.step == step and record.status == "done"]
+def _done(records: Sequence[RunRecord], step: str) -> list[RunRecord]:
+    return [record for record in records if record.step == step and record.status == "done"]
 
 
 def show(lives: list[Life], metrics: list[str]) -> None:
