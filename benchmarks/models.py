@@ -27,13 +27,14 @@ from typing import TYPE_CHECKING, Any
 
 import rounds
 import trials
-from perdure.core.config import Pipeline
+from perdure.core.config import Pipeline, Target
 from perdure.io import session
+from perdure.io.tables import Tables
 from perdure.models import fitted, prepare
 from perdure.models.compiled import Compiled, compiled
 from perdure.models.golden import agreement, answered, choose
 from perdure.steps.score import Scorer, score
-from quality import landed
+from quality import landed, written
 from rounds import Measured, measured, report
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def fit(rows: DataFrame, family: str) -> PipelineModel:
 
 def variants(rows: DataFrame, model: PipelineModel, short: Compiled, folder: Path) -> dict[str, Callable[[], Any]]:
     """What is timed, by name."""
+    tables = Tables(rows.sparkSession, Target(storage=f"{folder}/lake", tracking="none"), str(folder))
     from pyspark.ml.functions import vector_to_array
     from pyspark.sql import functions as F
 
@@ -89,7 +91,7 @@ def variants(rows: DataFrame, model: PipelineModel, short: Compiled, folder: Pat
         write(model.transform(rows).select(*KEYS, "prediction", chance, *names))
 
     def ours() -> None:
-        write(score(rows, champion=Scorer(short, "1"), pipeline=PIPELINE).writes[0].rows)
+        written(score(rows, champion=Scorer(short, "1"), pipeline=PIPELINE), tables)
 
     return {"scan and write": scan, "MLlib": mllib, "ours": ours}
 

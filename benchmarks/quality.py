@@ -16,14 +16,17 @@ import logging
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dqx
-from perdure.core.config import Source
+from perdure.core.config import Source, Target
 from perdure.core.interval import Duration, Interval
+from perdure.core.protocols import Read, StepResult
 from perdure.io import session
+from perdure.io.tables import Tables
 from perdure.quality.validation import validate
 from perdure.sources import _files, csv
 from perdure.steps.ingest import ingest
@@ -40,6 +43,7 @@ SCHEMA = {
     "origin": "string", "dest": "string", "air_time": "double", "distance": "int",
 }  # fmt: skip
 KEY = "flight_id"
+FILES = 8
 YEAR = Interval.parse("2013", Duration(1, "year"))
 CONFIG = Source.model_validate(
     {"format": "csv", "path": "{interval}.csv", "schema": SCHEMA, "key": [KEY], "event_time": "scheduled_at"}
@@ -115,27 +119,26 @@ PAIRS = (("stock", "ours"), ("stock, not persisted", "ours"), ("DQX", "ours"), (
 
 
 def landed(spark: SparkSession, folder: Path, rows: int) -> DataFrame:
-    """So many flights as a raw Delta table, written by Spark from copies of the real ones."""
+    """So many flights as a raw Delta table of `FILES` files, written by Spark from copies of the real ones."""
     import pandas as pd
 
     year = flights_frame()
     year["scheduled_at"] = pd.to_datetime(year.time_hour, utc=True).dt.tz_localize(None)
     real = [name for name in SCHEMA if name != KEY]
     year = year[year.scheduled_at < "2014-01-01"][real]
+    year["row"] = range(len(year))
     file = folder / "real.parquet"
     year.to_parquet(file, coerce_timestamps="us")
-    types = {"scheduled_at": "CAST(scheduled_at AS timestamp) AS scheduled_at"}
-    columns = [types.get(name, f"CAST({name} AS {SCHEMA[name]}) AS {name}") for name in real]
-    copies = -(-rows // len(year))
-    spread = spark.read.parquet(str(file)).selectExpr(*columns).crossJoin(spark.range(copies).toDF("copy"))
-    numbered = spread.selectExpr("*", "monotonically_increasing_id() AS place").limit(rows)
+    copies = spark.range(0, -(-rows // len(year)), 1, FILES).toDF("copy")
+    spread = copies.crossJoin(spark.read.parquet(str(file)).hint("broadcast"))
+    numbered = spread.selectExpr("*", f"copy * {len(year)} + row AS place").where(f"place < {rows}")
     jittered = {
         "distance": "IF(place % 10000 = 7, -1, distance + int(copy % 3))",
         "dep_delay": "dep_delay + copy % 5",
         "air_time": "air_time + copy % 3",
-        "scheduled_at": "scheduled_at + make_dt_interval(0, 0, 0, copy % 60)",
+        "scheduled_at": "CAST(scheduled_at AS timestamp) + make_dt_interval(0, 0, 0, copy % 60)",
     }
-    chosen = [f"{jittered[name]} AS {name}" if name in jittered else name for name in real]
+    chosen = [f"CAST({jittered.get(name, name)} AS {SCHEMA[name]}) AS {name}" for name in real]
     nothing = "CAST(NULL AS string) AS"
     origin = ["'x.csv' AS _file", "place AS _line", f"{nothing} _record", f"{nothing} _reject"]
     table = numbered.selectExpr("concat('f', place) AS flight_id", *chosen, *origin)
@@ -164,10 +167,16 @@ def by_hand(raw: DataFrame) -> None:
     raw.selectExpr(f"xxhash64({KEY}) AS h").groupBy("h").count().selectExpr("sum(IF(count > 1, count, 0))").collect()
 
 
-def write(raw: DataFrame, folder: Path) -> None:
+def written(result: StepResult, tables: Tables) -> None:
+    """What a step gives, as a run writes it: each time under another run id, since a repeat would change nothing."""
+    run_id = str(time.time())
+    for one in result.writes:
+        tables.write(one, YEAR, run_id)
+
+
+def write(raw: DataFrame, tables: Tables) -> None:
     """The whole step with both tables written."""
-    for one in step(raw, source="flights", config=CONFIG, suite=SUITE, interval=YEAR).writes:
-        one.rows.write.format("delta").mode("overwrite").save(f"{folder}/{one.table}")
+    written(step(raw, source="flights", config=CONFIG, suite=SUITE, interval=YEAR), tables)
 
 
 def as_csv(raw: DataFrame, folder: Path) -> str:
@@ -184,12 +193,11 @@ def copied(spark: SparkSession, folder: Path) -> None:
     rows.write.format("delta").mode("overwrite").save(f"{folder}/copied")
 
 
-def from_csv(spark: SparkSession, folder: Path) -> None:
+def from_csv(spark: SparkSession, folder: Path, tables: Tables) -> None:
     """CSV to a raw table (places and rejected lines kept), and that validated, as the loop does it."""
     files = [file.path for file in _files.list_files(spark, f"{folder}/csv")]
-    landed = ingest(csv.read(spark, files, CONFIG), source="flights", config=CONFIG).writes[0].rows
-    landed.write.format("delta").mode("overwrite").save(f"{folder}/landed")
-    write(spark.read.format("delta").load(f"{folder}/landed"), folder)
+    written(ingest(csv.read(spark, files, CONFIG), source="flights", config=CONFIG), tables)
+    write(tables.read(Read("raw_flights")), tables)
 
 
 def rewrite(raw: DataFrame, folder: Path) -> None:
@@ -211,6 +219,7 @@ def main() -> None:
         conf = {"spark.sql.warehouse.dir": name, "spark.driver.memory": wish.memory}
         spark = session.get("quality", f"local[{wish.cores}]", conf)
         raw = landed(spark, folder, wish.rows)
+        tables = Tables(spark, Target(storage=f"{folder}/lake", tracking="none"), name)
         variants: dict[str, Callable[[], Any]] = {
             "scan": lambda: raw.write.format("noop").mode("overwrite").save(),
             "by hand": lambda: by_hand(raw),
@@ -218,9 +227,9 @@ def main() -> None:
             "stock, not persisted": stock(spark, raw, persist=False),
             "stock": stock(spark, raw, persist=True),
             "rewrite": lambda: rewrite(raw, folder),
-            "validated and written": lambda: write(raw, folder),
+            "validated and written": lambda: write(raw, tables),
             "csv, copied": lambda: copied(spark, folder),
-            "csv, validated": lambda: from_csv(spark, folder),
+            "csv, validated": lambda: from_csv(spark, folder, tables),
         }
         if dqx.there():
             variants["DQX"] = dqx.runner(spark, raw, SUITE["expectations"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,32 @@ def test_written_once_a_run_and_replaced_by_the_next(spark: SparkSession, tables
     assert tables.read(Read("runs")).count() == 6
     found = spark.sql(f"SELECT count(*) AS n FROM {tables.sql_name('rows')}").first()
     assert found is not None and found["n"] == 6
+
+
+def test_only_times_have_statistics(spark: SparkSession, tables: Tables) -> None:
+    rows = spark.sql("SELECT 1 AS n, 'a' AS name, TIMESTAMP '2024-01-01 12:00:00' AS `at hour`, DATE '2024-01-01' AS day")
+    tables.write(Write("rows", rows), DAY, "run-1")
+    tables.write(Write("rows", rows), DAY.next, "run-2")
+    detail = spark.sql(f"DESCRIBE DETAIL {tables.sql_name('rows')}").first()
+    assert detail is not None
+    log = Path(detail["location"].removeprefix("file:"), "_delta_log")
+    added = [found for file in log.glob("*.json") for line in file.read_text().splitlines()
+             if (found := json.loads(line).get("add"))]
+    assert len(added) == 2
+    for file in added:
+        told = json.loads(file["stats"])
+        assert (told["numRecords"], len(told["minValues"]), len(told["maxValues"])) == (1, 2, 2)
+        assert "2024-01-01T12:00:00.000Z" in told["minValues"].values()
+
+
+def test_a_table_with_other_properties_goes_on(spark: SparkSession, tables: Tables) -> None:
+    rows = spark.sql("SELECT 1 AS n, TIMESTAMP '2024-01-01 12:00:00' AS at, '2024-01-01' AS _interval, 'run-0' AS _run_id")
+    made = rows.write.format("delta").partitionBy("_interval")
+    made.saveAsTable(tables.where("rows")) if tables.where("rows").startswith("spark") else made.save(tables.where("rows"))
+    tables.write(Write("rows", rows.select("n", "at")), DAY.next, "run-1")
+    assert tables.read(Read("rows")).count() == 2
+    detail = spark.sql(f"DESCRIBE DETAIL {tables.sql_name('rows')}").first()
+    assert detail is not None and not detail["properties"]
 
 
 def test_the_same_run_twice_at_once_is_there_once(spark: SparkSession, tables: Tables) -> None:
