@@ -69,9 +69,10 @@ class Compiled:
                                         for i, category in enumerate(self.categories)))
         bits = [F.expr(f"shiftleft(1L, _place_{i})").alias(f"_bit_{i}")
                 for i, category in enumerate(self.categories) if len(category.values) < _BITS]
-        zero = _interpreted_zero(plain.columns[0])
-        ready = placed.select("*", *bits, F.expr(zero).alias("_zero"))
-        answered = ready.select(*kept, F.expr(f"{self.value} + _zero + {zero}").alias("_raw_answer"))
+        first = prepared.columns[len(plain.columns)]  # a number or a text: the statement adds its columns behind
+        ready = placed.select("*", *bits, F.expr(_interpreted_zero(f"hash({first}) = 0", first)).alias("_zero"))
+        value = f"{self.value} + {_interpreted_zero('_zero > 0D', '_zero')}"
+        answered = ready.select(*kept, F.expr(value).alias("_raw_answer"))
         prediction, probability = _answers(self.kind, self.trees)
         return answered.select(*kept, F.expr(prediction).alias("prediction"),
                                F.expr(probability).alias("probability"))
@@ -153,12 +154,13 @@ def _place(category: Category) -> str:
     return within(0, none) if order else "0"
 
 
-def _interpreted_zero(column: str) -> str:
+def _interpreted_zero(when: str, name: str) -> str:
     """0, in a way that Spark has no code for. A projection that holds it stays out of whole-stage code, where all its
     expressions would be one method, larger than Java compiles (8,000 bytes), and so interpreted: three times the cost.
     By itself a projection is generated in methods of a good size. It is a property of the query, so it needs no setting
-    of the session; and what stands beside it, rather than within the lambda's array, is generated code."""
-    return f"transform(array({quoted(column)}), x -> 0D)[0]"
+    of the session; what stands beside it, rather than within the lambda's array, is generated code. `when`: true of
+    hardly any row, which Spark can't know, so that it costs nothing."""
+    return f"IF({when}, transform(array({name}), x -> 0D)[0], 0D)"
 
 
 def _answers(kind: str, trees: int) -> tuple[str, str]:
