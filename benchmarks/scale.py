@@ -1,13 +1,15 @@
 """What every step costs as rows grow: seconds, processor time, memory, Spark jobs, bytes read and shuffled, files.
 
-    PYTHONPATH=lib python benchmarks/scale.py [--rows 100000 1000000] [--columns 8] [--cores 2] [--json FILE]
+    PYTHONPATH=lib python benchmarks/scale.py [--rows 100000 1000000] [--learnt N] [--columns 8] [--cores 2]
+        [--json FILE]
 
 An interval of that many rows (made up: numbers, two categories, a label that follows from them) lives its life: three
 days are ingested and validated against a suite, featurized, a model is trained on two of them, and the third is scored
-and monitored. Each size runs in a process of its own. Prints a table a size, and at the end what each step costs for
-each million rows between the smallest and the largest size. Memory is the driver's: Python's, and Java's heap after a
-collection at the step's end, which is what a driver that held rows would show. Processor seconds are the machine's, so
-nothing else should run on it.
+and monitored. `--learnt`: the two days of the training have at most so many rows each, so that a day of a hundred
+million can be measured without hours of training; train, evaluate and deploy are theirs. Each size runs in a process of
+its own. Prints a table a size, and at the end what each step costs for each million rows between the smallest and the
+largest size. Memory is the driver's: Python's, and Java's heap after a collection at the step's end, which is what a
+driver that held rows would show. Processor seconds are the machine's, so nothing else should run on it.
 """
 
 from __future__ import annotations
@@ -61,15 +63,17 @@ def main() -> None:
     """Measures each size, prints, and writes the figures where asked."""
     given = _arguments()
     if given.one:
-        print(json.dumps(measure(given.one, given.columns, given.cores)))
+        print(json.dumps(measure(given.one, given.learnt or given.one, given.columns, given.cores)))
         return
     found = {}
     for rows in given.rows:
-        size = ["--columns", str(given.columns), "--cores", str(given.cores)]
+        size = ["--columns", str(given.columns), "--cores", str(given.cores), "--learnt", str(given.learnt or rows)]
         command = [sys.executable, __file__, "--one", str(rows), *size]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found[rows] = json.loads(done.stdout.splitlines()[-1])
-        print(f"\n{rows:,} rows an interval, {given.columns + 5} columns, {given.cores} cores")
+        learnt = min(rows, given.learnt or rows)
+        print(f"\n{rows:,} rows an interval (trained on two of {learnt:,}), {given.columns + 5} columns, "
+              f"{given.cores} cores")
         print(f"{'step':10}" + "".join(f"{name:>13}" for name in SHOWN))
         for step, figures in found[rows].items():
             print(f"{step:10}" + "".join(f"{figures[name]:13,.1f}" for name in SHOWN))
@@ -91,14 +95,14 @@ def _growth(found: dict[int, dict[str, dict[str, float]]]) -> None:
               f"   heap {before['heap_mb']:.0f} -> {after['heap_mb']:.0f} MB")
 
 
-def measure(rows: int, columns: int, cores: int) -> dict[str, dict[str, float]]:
-    """Each step's figures, with this many rows an interval."""
+def measure(rows: int, learnt: int, columns: int, cores: int) -> dict[str, dict[str, float]]:
+    """Each step's figures, with this many rows an interval, but at most `learnt` in the first two."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         spark = session.get("scale", f"local[{cores}]", {"spark.driver.memory": "6g", "spark.local.dir": name})
         file = _project(folder, columns)
-        for day in (1, 2, 3):
-            _land(spark, folder / "landing" / f"2024-01-0{day}", day, rows, columns)
+        for day, size in ((1, min(rows, learnt)), (2, min(rows, learnt)), (3, rows)):
+            _land(spark, folder / "landing" / f"2024-01-0{day}", day, size, columns)
         found: dict[str, dict[str, float]] = {}
         with Context(pipeline_file.load(str(file)), spark, Progress(silent=True), str(file)) as context:
             work = Session(context)
@@ -169,6 +173,7 @@ def _land(spark: Any, path: Path, day: int, rows: int, columns: int) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--learnt", type=int)
     parser.add_argument("--columns", type=int, default=8)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--json", type=Path)

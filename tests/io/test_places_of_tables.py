@@ -48,7 +48,7 @@ def test_written_once_a_run_and_replaced_by_the_next(spark: SparkSession, tables
 
 
 def test_only_times_have_statistics(spark: SparkSession, tables: Tables) -> None:
-    rows = spark.sql("SELECT 1 AS n, 'a' AS name, TIMESTAMP '2024-01-01 12:00:00' AS `at hour`, DATE '2024-01-01' AS day")
+    rows = spark.sql("SELECT 1 AS n, 'a' AS name, TIMESTAMP '2024-01-01 12:00:00' AS `at hour`, current_date() AS day")
     tables.write(Write("rows", rows), DAY, "run-1")
     tables.write(Write("rows", rows), DAY.next, "run-2")
     detail = spark.sql(f"DESCRIBE DETAIL {tables.sql_name('rows')}").first()
@@ -64,10 +64,11 @@ def test_only_times_have_statistics(spark: SparkSession, tables: Tables) -> None
 
 
 def test_a_table_with_other_properties_goes_on(spark: SparkSession, tables: Tables) -> None:
-    rows = spark.sql("SELECT 1 AS n, TIMESTAMP '2024-01-01 12:00:00' AS at, '2024-01-01' AS _interval, 'run-0' AS _run_id")
-    made = rows.write.format("delta").partitionBy("_interval")
-    made.saveAsTable(tables.where("rows")) if tables.where("rows").startswith("spark") else made.save(tables.where("rows"))
-    tables.write(Write("rows", rows.select("n", "at")), DAY.next, "run-1")
+    rows = spark.sql("SELECT 1 AS n, TIMESTAMP '2024-01-01 12:00:00' AS at")
+    spark.sql(f"""CREATE TABLE {tables.sql_name('rows')} (n INT, at TIMESTAMP, _interval STRING, _run_id STRING)
+        USING delta PARTITIONED BY (_interval)""")
+    tables.write(Write("rows", rows), DAY, "run-1")
+    tables.write(Write("rows", rows), DAY.next, "run-2")
     assert tables.read(Read("rows")).count() == 2
     detail = spark.sql(f"DESCRIBE DETAIL {tables.sql_name('rows')}").first()
     assert detail is not None and not detail["properties"]
