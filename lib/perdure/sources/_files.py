@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from perdure.core.errors import SourceError
 from perdure.core.record import FileVersion
@@ -15,7 +16,7 @@ from perdure.core.record import FileVersion
 from ._errors import explain, plain_path
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import Column, SparkSession
 
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*:/")
 _MAGIC = re.compile(r"[*?\[]")
@@ -47,6 +48,19 @@ def is_local(path: str) -> bool:
 def spark_path(path: str) -> str:
     """A path as Spark's readers take it: characters that are part of the name, not of a pattern, are escaped."""
     return path if _is_remote(path) else re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
+
+
+def listed(uri: Column, files: Sequence[str]) -> Column:
+    """A row's file as `list_files` names it, from the URI that Spark's readers give. They give it row by row, so it is
+    only cut where no name of the `files` has anything escaped."""
+    from pyspark.sql import functions as F
+
+    if any(is_local(path) and quote(path) != path for path in files):
+        uri = F.url_decode(F.replace(uri, F.lit("+"), F.lit("%2B")))
+    if not all(is_local(path) for path in files):
+        return uri
+    scheme = F.when(F.startswith(uri, F.lit("file:///")), 7).otherwise(5)
+    return F.substring(uri, scheme + 1, F.lit(1 << 20))
 
 
 def size(path: str) -> int | None:

@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from perdure.core.errors import SourceError
 
 from . import _records
 from ._errors import explain
-from ._files import is_local, size, spark_path
+from ._files import listed, size, spark_path
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -119,14 +118,9 @@ def _one(spark: SparkSession, path: str, text: Column, separator: str) -> DataFr
 def _many(spark: SparkSession, files: Sequence[str], separator: str) -> DataFrame:
     from pyspark.sql import functions as F
 
-    name = F.input_file_name()
-    if any(is_local(path) and quote(path) != path for path in files):
-        name = F.url_decode(F.replace(name, F.lit("+"), F.lit("%2B")))
-    if all(is_local(path) for path in files):
-        name = F.substring(name, len("file://") + 1, 1 << 20)
     return _text(spark, files, separator).select(
         "value",
-        name.alias("_file"),
+        listed(F.input_file_name(), files).alias("_file"),
         F.input_file_block_start().alias("_block"),
         F.monotonically_increasing_id().alias("_at"),
     )

@@ -16,7 +16,7 @@ from perdure.core.identifiers import quoted
 
 from . import _drift, _parse
 from ._errors import explain
-from ._files import is_local, spark_path
+from ._files import is_local, listed, spark_path
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -71,14 +71,11 @@ def _part(
     found, agreed = shape
     options = {name: str(value) for name, value in config.options.items()}
     rows = spark.read.schema(_parse.ddl(found)).options(**options).parquet(*[spark_path(path) for path in paths])
-    name = F.col("_metadata.file_path")
-    if all(is_local(path) for path in paths):
-        name = F.regexp_replace(F.url_decode(F.replace(name, F.lit("+"), F.lit("%2B"))), "^file:/+", "/")
     there = {new: F.col(quoted(old)) for new, old in zip(agreed.names, found, strict=True)}
     columns = {**config.columns, **agreed.extra}
     return rows.select(
         *(_value(there.get(column), kind).alias(column) for column, kind in columns.items()),
-        name.alias("_file"),
+        listed(F.col("_metadata.file_path"), paths).alias("_file"),
         (F.col("_metadata.row_index") + 1).cast("bigint").alias("_line"),
         F.lit(None).cast("string").alias("_record"),
         _reject(there, agreed, config).alias("_reject"),
