@@ -186,7 +186,8 @@ class Tables:
     def _into_catalog(self, rows: DataFrame, table: str, options: Mapping[str, str], replaced: str | None) -> None:
         """A table of a catalog is made before it is written: of two that make it by writing, one loses its rows."""
         if not self.exists(table):
-            properties = ", ".join(f"'{name}' = '{value}'" for name, value in _properties(rows).items())
+            escaped = {name: re.sub(r"([\\'])", r"\\\1", value) for name, value in _properties(rows).items()}
+            properties = ", ".join(f"'{name}' = '{value}'" for name, value in escaped.items())
             self._create(table, rows, f"PARTITIONED BY (_interval) TBLPROPERTIES ({properties})")
         writer = rows.writeTo(self.where(table)).options(**options)
         write = writer.append if replaced is None else partial(writer.overwrite, F.col("_interval") == replaced)
