@@ -48,7 +48,8 @@ def test_written_once_a_run_and_replaced_by_the_next(spark: SparkSession, tables
 
 
 def test_only_times_have_statistics(spark: SparkSession, tables: Tables) -> None:
-    rows = spark.sql("SELECT 1 AS n, 'a' AS name, TIMESTAMP '2024-01-01 12:00:00' AS `at, its 'a.b`, current_date() AS day")
+    noon = "TIMESTAMP '2024-01-01 12:00:00'"
+    rows = spark.sql(f"SELECT 1 AS n, 'a' AS name, {noon} AS `at, its 'a.b`, current_date() AS day")
     tables.write(Write("rows", rows), DAY, "run-1")
     tables.write(Write("rows", rows), DAY.next, "run-2")
     detail = spark.sql(f"DESCRIBE DETAIL {tables.sql_name('rows')}").first()
