@@ -73,11 +73,11 @@ def fit(rows: DataFrame, family: str) -> PipelineModel:
 
 def variants(rows: DataFrame, model: PipelineModel, short: Compiled, folder: Path) -> dict[str, Callable[[], Any]]:
     """What is timed, by name."""
-    tables = Tables(rows.sparkSession, Target(storage=f"{folder}/lake", tracking="none"), str(folder))
     from pyspark.ml.functions import vector_to_array
     from pyspark.sql import functions as F
 
     names = (F.lit("1").alias("model_version"), F.lit("champion").alias("role"))
+    tables = Tables(rows.sparkSession, Target(storage=f"{folder}/lake", tracking="none"), str(folder))
 
     def write(frame: DataFrame) -> None:
         frame.write.format("delta").mode("overwrite").save(f"{folder}/predictions")

@@ -63,15 +63,15 @@ def main() -> None:
     """Measures each size, prints, and writes the figures where asked."""
     given = _arguments()
     if given.one:
-        print(json.dumps(measure(given.one, given.learnt or given.one, given.columns, given.cores)))
+        print(json.dumps(measure(given.one, given.learnt, given.columns, given.cores)))
         return
     found = {}
     for rows in given.rows:
-        size = ["--columns", str(given.columns), "--cores", str(given.cores), "--learnt", str(given.learnt or rows)]
+        learnt = min(rows, given.learnt or rows)
+        size = ["--columns", str(given.columns), "--cores", str(given.cores), "--learnt", str(learnt)]
         command = [sys.executable, __file__, "--one", str(rows), *size]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found[rows] = json.loads(done.stdout.splitlines()[-1])
-        learnt = min(rows, given.learnt or rows)
         print(f"\n{rows:,} rows an interval (trained on two of {learnt:,}), {given.columns + 5} columns, "
               f"{given.cores} cores")
         print(f"{'step':10}" + "".join(f"{name:>13}" for name in SHOWN))
@@ -96,12 +96,12 @@ def _growth(found: dict[int, dict[str, dict[str, float]]]) -> None:
 
 
 def measure(rows: int, learnt: int, columns: int, cores: int) -> dict[str, dict[str, float]]:
-    """Each step's figures, with this many rows an interval, but at most `learnt` in the first two."""
+    """Each step's figures, with this many rows an interval, but `learnt` in the first two."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         spark = session.get("scale", f"local[{cores}]", {"spark.driver.memory": "6g", "spark.local.dir": name})
         file = _project(folder, columns)
-        for day, size in ((1, min(rows, learnt)), (2, min(rows, learnt)), (3, rows)):
+        for day, size in ((1, learnt), (2, learnt), (3, rows)):
             _land(spark, folder / "landing" / f"2024-01-0{day}", day, size, columns)
         found: dict[str, dict[str, float]] = {}
         with Context(pipeline_file.load(str(file)), spark, Progress(silent=True), str(file)) as context:

@@ -237,8 +237,8 @@ def _columns(rows: DataFrame) -> str:
 
 def _properties(rows: DataFrame) -> dict[str, str]:
     """What a table that is made for these rows is made with. Delta's statistics tell which files a query can leave out.
-    Reads here are bounded by interval (a partition) and by time, and statistics of every column are a fifth of what a
-    write costs: the times have them, the other columns don't."""
+    Reads here are bounded by interval (a partition) and by time, and statistics of every column are a quarter of what
+    a write costs: the times have them, the other columns don't."""
     times = [quoted(field.name) for field in rows.schema.fields if isinstance(field.dataType, _TIMES)]
     made = {"delta.dataSkippingStatsColumns": ",".join(times)} if times else {"delta.dataSkippingNumIndexedCols": "0"}
     if any(_NEEDS_MAPPING.search(name) for name in rows.columns):
