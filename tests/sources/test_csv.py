@@ -79,6 +79,8 @@ REASONS = [
     ("1,a,2013-01-01,1e400", "size: expected double, found '1e400'"),
     ('"1,234",a,2013-01-01,1', "id: expected int, found '1,234'"),
     (" 1,a,2013-01-01,1", "id: expected int, found ' 1'"),
+    ("1,a,2013-01-01,1\uffff,2", "holds U+FFFF, which is no character: take it out"),
+    ("1,a,2013-01-01,1" + "," * 600, "expected 4 columns, found 604"),
 ]
 
 

@@ -41,8 +41,8 @@ _NATIVE = {
 
 @dataclass(frozen=True)
 class Lines:
-    """`rows`: `value` (decoded text), `_file`, and either `_line` or what `number` finds it by. `broken`: a condition
-    on `value` that holds where the bytes aren't text in `encoding`."""
+    """`rows`: `value` (decoded text), and either `_file` and `_line` or what `number` finds them by. `broken`: a
+    condition on `value` that holds where the bytes aren't text in `encoding`."""
 
     rows: DataFrame
     starts: DataFrame | None
@@ -50,12 +50,12 @@ class Lines:
     broken: Column
 
     def number(self, rows: DataFrame) -> DataFrame:
-        """`rows` (a projection of `self.rows` with more columns) with `_line`."""
+        """`rows` (a projection of `self.rows` with more columns) with `_file` and `_line`."""
         from pyspark.sql import functions as F
 
         if self.starts is None:
             return rows
-        return rows.join(F.broadcast(self.starts), ["_file", "_block"], "left").withColumn(
+        return rows.join(F.broadcast(self.starts), ["_uri", "_block"], "left").withColumn(
             "_line", F.col("_at") - F.col("_first") + F.col("_before") + 1
         )
 
@@ -95,7 +95,7 @@ def lines(spark: SparkSession, files: Sequence[str], options: Options, record: s
             branches = [_one(spark, path, text, str(separator)) for path in files]
             return Lines(reduce(lambda a, b: a.unionAll(b), branches), None, native, broken)
         rows = _many(spark, files, str(separator))
-        return Lines(rows.withColumn("value", text), _starts(rows), native, broken)
+        return Lines(rows.withColumn("value", text), _starts(rows, files), native, broken)
     except PySparkException as error:
         raise explain(error) or error from error
 
@@ -120,20 +120,22 @@ def _many(spark: SparkSession, files: Sequence[str], separator: str) -> DataFram
 
     return _text(spark, files, separator).select(
         "value",
-        listed(F.input_file_name(), files).alias("_file"),
+        F.input_file_name().alias("_uri"),
         F.input_file_block_start().alias("_block"),
         F.monotonically_increasing_id().alias("_at"),
     )
 
 
-def _starts(rows: DataFrame) -> DataFrame:
-    """Of each part of a file: the place of its first line, and how many lines of the file come before it."""
+def _starts(rows: DataFrame, files: Sequence[str]) -> DataFrame:
+    """Of each part of a file: the file as it is listed, the place of the part's first line, and how many lines of the
+    file come before it."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    parts = rows.groupBy("_file", "_block").agg(F.min("_at").alias("_first"), F.count(F.lit(1)).alias("_n"))
-    earlier = Window.partitionBy("_file").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
-    return parts.select("_file", "_block", "_first", F.coalesce(F.sum("_n").over(earlier), F.lit(0)).alias("_before"))
+    parts = rows.groupBy("_uri", "_block").agg(F.min("_at").alias("_first"), F.count(F.lit(1)).alias("_n"))
+    earlier = Window.partitionBy("_uri").orderBy("_block").rowsBetween(Window.unboundedPreceding, -1)
+    before = F.coalesce(F.sum("_n").over(earlier), F.lit(0)).alias("_before")
+    return parts.select("_uri", "_block", listed(F.col("_uri"), files).alias("_file"), "_first", before)
 
 
 def _whole(spark: SparkSession, files: Sequence[str], encoding: str, record: str | None) -> DataFrame:

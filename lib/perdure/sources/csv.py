@@ -18,8 +18,10 @@ from perdure.core.config import Source
 from . import _drift, _heads, _lines, _parse, _records
 from ._lines import option, truthy
 
-# Columns that the parser makes room for, if not twice the declared ones; it does so line by line, so more are dear.
+# Columns that the parser makes room for, if not twice the declared ones. In lines of fewer bytes none has to be counted.
 _COLUMNS = 512
+# Where Spark's `from_csv` ends a line (SPARK-38955).
+_END = "\uffff"
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -107,15 +109,21 @@ def _format(config: Source, marks: tuple[str, str, str], width: int, *, whole: b
     options.pop("delimiter", None)
     value = F.col("value")
     many = _too_many(value, marks, most)
-    shown = F.when(~many, value)  # the parser gives up the whole file over a line with more
+    unclosed = _unclosed(value, marks, whole=whole)
+    # A line that just ends is told to the parser by an exception, half of what parsing it costs; a line end isn't.
+    ended = F.when(unclosed.isNull(), F.concat(value, F.lit(_END))).otherwise(value)
+    holds_end = F.contains(value, F.lit(_END))
+    # The parser gives up the whole file over a line with more, and takes what follows a line's end for the next one.
+    shown = F.when(many | holds_end, None).otherwise(ended)
     found = F.size(F.split(_bare(value, quote, escape), F.lit(f"\\Q{separator}\\E"), -1))
     message = F.concat(F.lit(f"expected {width} columns, found "), found.cast("string"))
     return _parse.Format(
         lambda schema: F.from_csv(shown, schema, options),
         lambda schema: F.from_csv(shown, schema, options),
         F.coalesce(
-            F.when(many, F.lit(f"expected {width} columns, found more than {most}")),
-            _unclosed(value, marks, whole=whole),
+            F.when(many, message),
+            F.when(holds_end, F.lit("holds U+FFFF, which is no character: take it out")),
+            unclosed,
         ),
         F.when(found != width, message),
         "not a CSV record",
@@ -123,22 +131,18 @@ def _format(config: Source, marks: tuple[str, str, str], width: int, *, whole: b
 
 
 def _too_many(value: Column, marks: tuple[str, str, str], most: int) -> Column:
-    """Whether a line has more than `most` fields. Only long lines pay for the counting."""
+    """Whether a line has more than `most` fields. Only lines that could have them pay for the counting, and only those
+    with many separators for the one that knows quotes. (Not by AND, of which Spark computes both sides beforehand when
+    one of them is used elsewhere, too.)"""
     from pyspark.sql import functions as F
 
     separator, quote, escape = marks
-    return (
-        (F.length(value) > most)
-        & (_count(value, separator) >= most)
-        & (_count(_bare(value, quote, escape), separator) >= most)
-    )
 
+    def many(text: Column) -> Column:
+        return F.octet_length(F.substring_index(text, separator, most)) < F.octet_length(text)
 
-def _count(value: Column, mark: str) -> Column:
-    from pyspark.sql import functions as F
-
-    bare = F.replace(value, F.lit(mark), F.lit(""))
-    return ((F.length(value) - F.length(bare)) / F.lit(len(mark))).cast("bigint")
+    quoted = F.when(many(value), many(_bare(value, quote, escape))).otherwise(F.lit(False))
+    return F.when(F.octet_length(value) > most, quoted).otherwise(F.lit(False))
 
 
 def _bare(value: Column, quote: str, escape: str) -> Column:
@@ -163,4 +167,4 @@ def _unclosed(value: Column, marks: tuple[str, str, str], *, whole: bool) -> Col
     left = _bare(value, quote, escape)  # an opening quote stays in it when nothing closes it
     begins = F.rlike(left, F.lit(rf"(^|\Q{separator}\E)\Q{quote}\E"))
     hint = "" if whole else "; if fields hold line ends, set the option multiLine: true"
-    return F.when(F.contains(value, F.lit(quote)) & begins, F.lit(f"a quoted field isn't closed{hint}"))
+    return F.when(F.contains(value, F.lit(quote)), F.when(begins, F.lit(f"a quoted field isn't closed{hint}")))
