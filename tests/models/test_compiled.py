@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CASES = families.of_mllib()
-ODD = """SELECT * FROM VALUES (1001L, NULL, NULL, NULL, NULL), (1002L, double('NaN'), double('NaN'), true, ''),
-    (1003L, double('infinity'), -double('infinity'), false, 'never seen'), (1004L, 1e300D, 0D, true, 'p1'),
-    (1005L, -0D, 1e-320D, false, 'it''s a "\\\\ {0}') AS odd (id, number, holes, flag, place)"""
+ODD = """SELECT * FROM VALUES (1001L, NULL, NULL, NULL, NULL, NULL),
+    (1002L, double('NaN'), double('NaN'), true, '', timestamp'0002-01-01'),
+    (1003L, double('infinity'), -double('infinity'), false, 'never seen', timestamp'9999-12-31 23:59:59'),
+    (1004L, 1e300D, 0D, true, 'p1', timestamp'1969-12-31 23:59:59.9'),
+    (1005L, -0D, 1e-320D, false, 'it''s a "\\\\ {0}', timestamp'2024-02-29')
+    AS odd (id, number, holes, flag, place, seen)"""
 
 
 def in_sql(model: Any, folder: Path) -> Compiled:
@@ -32,7 +35,7 @@ def test_predicts_as_mllib_does(spark: SparkSession, tmp_path: Path, name: str, 
     model, rows = families.fit(spark, name, task)
     again = Compiled.from_json(in_sql(model, tmp_path).to_json())
     more = rows.drop("label").unionByName(spark.sql(ODD).selectExpr("id", "number", "CAST(holes AS DOUBLE) holes",
-                                                                   "flag", "place"))
+                                                                   "flag", "place", "seen"))
     found = agreement(model, again, more, task)
     assert found.rows == 405
     assert found.equal, found

@@ -26,21 +26,22 @@ def test_contributions_add_up_to_what_mllib_says(spark: SparkSession, tmp_path: 
     model, rows = families.fit(spark, name, task)
     model.write().overwrite().save(str(tmp_path / "m"))
     found = explainer(model, tmp_path / "m")
-    assert set(found.columns) == set(families.COLUMNS)
-    told = reasons(model, found, rows, ["id"], top=4)
+    assert set(found.columns) == set(families.INPUTS)
+    told = reasons(model, found, rows, ["id"], top=6)
     whole = told.select("id", "raw", (F.col("base") + F.expr("aggregate(reasons.contribution, 0D, (a, x) -> a + x)"))
                         .alias("total"), F.size("reasons").alias("count"), "reasons")
     value = "probability" if task == "binary" else "prediction"
     both = whole.join(fitted.predict(model, rows, task), "id").orderBy("id").toPandas()
     assert len(both) == 400
-    assert set(both["count"]) == {4}
+    assert set(both["count"]) == {6}
     np.testing.assert_allclose(both["total"], both["raw"], atol=1e-9)
     answer = {"margin": lambda x: 1 / (1 + np.exp(-2 * x)), "logit": lambda x: 1 / (1 + np.exp(-x)), "log": np.exp}.get(
         found.kind, lambda x: x)(both["raw"])
     np.testing.assert_allclose(answer, both[value], atol=1e-9)
     shown = {reason["feature"]: reason["value"] for reason in both["reasons"][1]}
     assert shown["place"] == "rare"
-    assert both["reasons"].map(lambda r: abs(r[0]["contribution"]) >= abs(r[3]["contribution"])).all()
+    assert shown["hour(seen)"] == "6"
+    assert both["reasons"].map(lambda r: abs(r[0]["contribution"]) >= abs(r[5]["contribution"])).all()
 
 
 @pytest.mark.parametrize(("name", "task"), [("gbt", "binary"), ("linear_regression", "regression")])

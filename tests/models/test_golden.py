@@ -26,7 +26,7 @@ def test_mllib_and_sql_agree_on_them_stored_or_not(
     model, rows = families.fit(spark, name, task)
     model.write().save(str(tmp_path / "model"))
     short = compiled(model, str(tmp_path / "model"))
-    columns = usable(rows.schema, ["id", "label"])
+    columns = usable(rows.schema, ["id", "label"], families.DATES)
     with count_jobs(spark) as count:
         chosen = choose(rows, columns, "id", task)
         golden, found = answered(chosen, model, short, spark)
@@ -64,13 +64,15 @@ def test_odd_rows_hold_what_each_type_can() -> None:
 
 
 def test_odd_types_come_back_from_storage(spark: SparkSession) -> None:
-    columns = {"whole": "bigint", "money": "decimal(5,2)", "a b`c": "string", "flag": "boolean", "real": "double"}
+    columns = {"whole": "bigint", "money": "decimal(5,2)", "a b`c": "string", "flag": "boolean", "real": "double",
+               "on": "date", "at": "timestamp", "local": "timestamp_ntz"}
     golden = Golden("regression", columns, tuple(odd(columns, None)))
     again = Golden.from_json(golden.to_json()).frame(spark)
     assert dict(again.dtypes) == {"_golden": "bigint", **columns}
     assert str(again.collect()) == str(golden.frame(spark).collect())
     assert again.where("money = 999.99").count() > 0
     assert again.where("isnan(real)").count() > 0
+    assert again.where("on = date'2024-02-29' AND at = timestamp'1969-12-31 23:59:59'").count() > 0
 
 
 def test_no_holdout_leaves_the_odd_rows(spark: SparkSession) -> None:

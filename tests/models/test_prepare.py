@@ -61,6 +61,27 @@ def test_columns_of_no_use_are_named(spark: SparkSession) -> None:
     assert prepare.unused(schema, ["id"]) == {"seen": "timestamp", "list": "array<int>"}
 
 
+def test_the_parts_of_dates_and_times_are_inputs(spark: SparkSession) -> None:
+    rows = spark.sql("""SELECT * FROM VALUES
+        (date'2024-03-03', timestamp'2024-03-03 17:45:00', timestamp_ntz'2023-01-02 05:00'),
+        (NULL, NULL, NULL), (date'2024-03-04', timestamp'2024-03-04 17:00:00', timestamp_ntz'2023-12-31 23:59')
+        AS t (on, at, `it``s (local)`)""")
+    wanted = ("hour", "weekday", "year")
+    assert prepare.usable(rows.schema, ["at"], wanted) == {"on": "date", "it`s (local)": "timestamp_ntz"}
+    assert prepare.usable(rows.schema, [], []) == {}
+    assert prepare.unused(rows.schema, [], ["hour"]) == {"on": "date"}
+    found = prepare.fit(rows, rows.columns, dates=wanted)
+    assert found.medians == {"year(on)": 2024, "year(at)": 2024, "year(it`s (local))": 2023}
+    assert set(found.indicators) == set(found.medians)
+    assert found.categories == {
+        "weekday(on)": (prepare.MISSING, "0", "6"), "weekday(at)": (prepare.MISSING, "0", "6"),
+        "hour(at)": ("17", prepare.MISSING), "weekday(it`s (local))": (prepare.MISSING, "0", "6"),
+        "hour(it`s (local))": (prepare.MISSING, "23", "5")}
+    assert vectors(found, rows, "index")[0] == [2024, 2024, 2023, 0, 0, 0, 2, 2, 0, 1, 2]
+    assert prepare.value("hour(it`s (local))", rows.columns) == "hour(`it``s (local)`)"
+    assert prepare.value("hour(at)", ["hour(at)"]) == "`hour(at)`"
+
+
 def test_strange_names_and_values(spark: SparkSession) -> None:
     rows = spark.sql("""SELECT * FROM VALUES ('o''hare', 1), ('a\\\\b', 2), ('{x}', 3) AS t (`a b`, `c``d.e`)""")
     found = prepare.fit(rows, rows.columns)

@@ -72,6 +72,11 @@ def test_what_became_of_columns_and_classes(facts: CardFacts) -> None:
         assert text in said
     decided = " ".join(build(replace(facts, model=model, threshold={"threshold": 0.2})).limits)
     assert "of class 1" not in decided
+    prepared = {**prepared, "imbalance": "balance"}
+    model = {**facts.model, "training": {**facts.model["training"], "prepared": prepared}}
+    balanced = " ".join(build(replace(facts, model=model)).limits)
+    assert "Each class counted as much" in balanced
+    assert "of class 1" not in balanced
 
 
 def test_a_card_tells_what_was_recorded(facts: CardFacts) -> None:

@@ -112,6 +112,33 @@ def test_without_it_nothing_is_weighed(people: DataFrame, parcels: Callable[...,
     assert done.value.decision is None
 
 
+@pytest.mark.parametrize("family", ["logistic_regression", "gbt", "random_forest"])
+def test_classes_count_alike_where_it_is_asked_for(
+        people: DataFrame, parcels: Callable[..., Pipeline], family: str) -> None:
+    """As rare as one in ten: kept as they are, hardly a row is decided for; balanced, about half of those there are."""
+    rare = people.where("label = 0 OR pmod(xxhash64(id), 20) = 0")
+    found = {}
+    for imbalance in ("keep", "balance"):
+        wanted = life(parcels, family, prepare={"imbalance": imbalance}, fairness={"group": "disabled"})
+        done = train(*tables(rare), pipeline=wanted, cut=CUT)
+        facts = done.facts["prepared"]
+        assert facts["imbalance"] == imbalance
+        share = facts["classes"]["1"] / sum(facts["classes"].values())
+        assert 0.05 < share < 0.2
+        mean = done.value.rows.selectExpr("avg(probability) AS p", "avg(prediction) AS yes").collect()[0]
+        done.value.release()
+        found[imbalance] = (share, mean["p"], mean["yes"], done.facts["mitigation"])
+    share, mean, yes, _ = found["keep"]
+    assert mean == pytest.approx(share, abs=0.02)
+    assert yes < share / 2
+    _, mean, yes, told = found["balance"]
+    assert mean > 2 * share
+    assert yes > 1.5 * share
+    # Classes are balanced both before and after groups are weighed against each other.
+    assert told["before"]["metrics"]["recall"] > 0.4
+    assert told["after"]["fairness"] != told["before"]["fairness"]
+
+
 def test_the_model_may_be_kept_from_the_group(people: DataFrame, parcels: Callable[..., Pipeline]) -> None:
     blind = life(parcels, "logistic_regression", exclude=["disabled"], fairness={"group": "disabled"})
     done = train(*tables(people), pipeline=blind, cut=CUT)

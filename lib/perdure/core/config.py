@@ -130,11 +130,21 @@ class Fairness(Section):
 
 class Prepare(Section):
     """How features become what models see. Numbers: gaps are the median, with an indicator. Texts: see `categories`; a
-    gap is a value. Dates and times: not at all; say in the features' SQL what counts, such as `hour(at)`."""
+    gap is a value. Dates and times: see `dates`. How long ago something was is for the features' SQL to say, such as
+    `datediff(at, opened)`."""
 
     categories: int = Field(
         default=63, ge=1, le=254, description="a text's values that count, the most frequent; rarer and unseen ones "
         "are one more"
+    )
+    dates: tuple[Literal["year", "quarter", "month", "day", "weekday", "hour"], ...] = Field(
+        default=("weekday", "hour"), description="the parts of dates and times (in UTC) that models see; none: []. A "
+        "month is of use once there is more than a year of data"
+    )
+    imbalance: Literal["keep", "balance"] = Field(
+        default="keep", description="binary, multiclass: keep: classes weigh as often as they occur, so probabilities "
+        "are true, and `decision` chooses the threshold; balance: training rows weigh such that each class counts as "
+        "much, for families that miss a rare one: probabilities of rare classes come out too high then"
     )
 
 

@@ -241,6 +241,8 @@ def _task_problems(pipeline: Pipeline) -> Iterator[Problem]:
     for where, wanted in binary.items():
         if wanted and task != "binary":
             yield where, f"{'.'.join(where)} is for a binary task; this one is {task}"
+    if pipeline.model.prepare.imbalance == "balance" and task == "regression":
+        yield ("model", "prepare", "imbalance"), "model.prepare.imbalance: a regression has no classes to balance"
     explained = {("explain", "reasons"): bool(pipeline.explain.reasons),
                  ("monitor", "attributions"): monitor.attributions}
     for where, wanted in explained.items():

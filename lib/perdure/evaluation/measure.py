@@ -120,4 +120,4 @@ def wilson(hits: float, rows: float, z: float = 1.959963984540054) -> tuple[floa
     share = hits / rows
     centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     reach = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return centre - reach, centre + reach
+    return max(0.0, centre - reach), min(1.0, centre + reach)  # by a last bit beyond them, of none and of all

@@ -1,4 +1,4 @@
-"""Reweighing: weights for training rows with which group and label are independent.
+"""Weights for training rows: with which group and label are independent (reweighing), or classes count alike.
 
 F. Kamiran and T. Calders 2012, "Data preprocessing techniques for classification without discrimination": a row of
 group g with label y weighs P(g) P(y) / P(g, y): how often such rows would be expected to occur, were the label
@@ -33,3 +33,12 @@ def weights(rows: Mapping[Cell, int]) -> dict[Cell, float]:
                            "lengthen train.window")
     return {(group, label): by_group[group] * by_label[label] / (whole * count)
             for (group, label), count in rows.items()}
+
+
+def balanced(rows: Mapping[str, int]) -> dict[str, float]:
+    """The weight of a row of each class that has rows, with which all classes count as much and the weights of all rows
+    sum to their number: rows / (classes x rows of the class) (G. King and L. Zeng 2001, "Logistic regression in rare
+    events data", for equal shares; scikit-learn's "balanced")."""
+    there = {label: count for label, count in rows.items() if count}
+    whole = sum(there.values())
+    return {label: whole / (len(there) * count) for label, count in there.items()}

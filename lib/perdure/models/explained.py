@@ -23,13 +23,14 @@ from perdure.core.identifiers import quoted
 
 from . import shap, trees
 from .compiled import linear_kind
+from .prepare import PARTS, value
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.ml import PipelineModel
     from pyspark.sql import DataFrame
 
-_TOKEN = re.compile(r"`((?:[^`]|``)+)`|\bAS (_(?:number|missing|text)_\d+)\b")
+_TOKEN = re.compile(rf"(?:\b({'|'.join(PARTS)})\()?`((?:[^`]|``)+)`|\bAS (_(?:number|missing|text)_\d+)\b")
 UNITS = {
     "votes": "probability", "margin": "half a logit", "logit": "logit", "value": "the prediction's own unit",
     "log": "the prediction's logarithm",
@@ -42,8 +43,9 @@ class NotExplainable(PerdureError):
 
 @dataclass(frozen=True)
 class Explainer:
-    """A fitted model as arrays. `columns`: the raw columns; `inputs`: the prepared columns in the vector's order, each
-    with the categories it has as one-hot places (0: it is one place); `slots`: the raw column of each place.
+    """A fitted model as arrays. `columns`: the raw columns, or parts of such (`hour(seen)`); `inputs`: the prepared
+    columns in the vector's order, each with the categories it has as one-hot places (0: it is one place); `slots`: the
+    raw column of each place.
 
     Trees have `paths`, linear models `weights` and `means` (what a row is held against); `base` is what the model
     says of no row in particular."""
@@ -145,13 +147,14 @@ def against(explainer: Explainer, means: Any) -> Explainer:
 
 
 def _origins(statement: str) -> dict[str, str]:
-    """Prepared column -> the raw column that it is made of, from the preparation's SQL."""
+    """Prepared column -> the input that it is made of, from the preparation's SQL."""
     found, raw = {}, ""
     for match in _TOKEN.finditer(statement):
-        if match[1]:
-            raw = match[1].replace("``", "`")
+        if match[2]:
+            name = match[2].replace("``", "`")
+            raw = f"{match[1]}({name})" if match[1] else name
         elif raw:
-            found[match[2]] = raw
+            found[match[3]] = raw
     return found
 
 
@@ -173,7 +176,8 @@ def reasons(model: PipelineModel, explainer: Explainer, rows: DataFrame, keep: S
     size of their contribution, each with `feature`, its `value` as text, and `contribution`. Lazy; one pass."""
     from pyspark.sql import functions as F
 
-    shown = [F.col(quoted(name)).cast("string").alias(f"_shown_{i}") for i, name in enumerate(explainer.columns)]
+    shown = [F.expr(value(name, rows.columns)).cast("string").alias(f"_shown_{i}")
+             for i, name in enumerate(explainer.columns)]
     widened = rows.select("*", *shown)
     names = [*keep, *(f"_shown_{i}" for i in range(len(explainer.columns)))]
     ready = prepared(model, explainer, widened, names)

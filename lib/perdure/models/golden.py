@@ -32,7 +32,13 @@ _ODD: dict[str, tuple[Any, ...]] = {
     "boolean": (True, False),
     "double": (1e300, -1e300, 5e-324, -0.0, *_NOT_FINITE),
     "float": (3e38, -3e38, 1e-40, -0.0, *_NOT_FINITE),
+    "date": ("0002-01-01", "9999-12-31", "2024-02-29"),
+    "timestamp": ("0002-01-01 00:00:00", "9999-12-31 23:59:59.999999", "1969-12-31 23:59:59"),
 }
+
+
+_ODD["timestamp_ntz"] = _ODD["timestamp"]
+_DATES = ("date", "timestamp", "timestamp_ntz")  # kept as text, as the session's time zone has them
 
 
 @dataclass(frozen=True)
@@ -66,16 +72,20 @@ class Golden:
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """The rows with `_golden` (their number), and `_class` and `_chance` where there are answers."""
+        from pyspark.sql import functions as F
         from pyspark.sql.utils import is_remote
 
         kinds = list(self.columns.values())
-        names = ["_golden bigint", *(f"{quoted(name)} {kind}" for name, kind in self.columns.items())]
+        dates = {name: kind for name, kind in self.columns.items() if kind in _DATES}
+        names = ["_golden bigint", *(f"{quoted(name)} {'string' if name in dates else kind}"
+                                     for name, kind in self.columns.items())]
         values = [(number, *map(_typed, row, kinds)) for number, row in enumerate(self.rows)]
         if self.answers:
             names += ["_class double", "_chance double"]
             values = [(*row, *answer) for row, answer in zip(values, self.answers, strict=True)]
         unverified = {} if is_remote() else {"verifySchema": False}  # Connect verifies nothing, and says so
-        return spark.createDataFrame(values, ", ".join(names), **unverified)
+        frame = spark.createDataFrame(values, ", ".join(names), **unverified)
+        return frame.withColumns({name: F.col(quoted(name)).cast(kind) for name, kind in dates.items()})
 
     def check(self, model: Transformer | Compiled, spark: SparkSession, *, copies: int = 1) -> Agreement:
         """What `model` predicts for them here, against the stored answers. `copies`: how often each row is scored.
@@ -104,7 +114,9 @@ def choose(holdout: DataFrame, columns: Mapping[str, str], key: str, task: str) 
     from pyspark.sql import functions as F
 
     # A few hundred rows by construction: they are to be a file beside the model.
-    some = holdout.select(*(F.col(quoted(name)) for name in (*columns,)), F.xxhash64(quoted(key)).alias("_order"))
+    kept = [F.col(quoted(name)).cast("string") if kind in _DATES else F.col(quoted(name))
+            for name, kind in columns.items()]
+    some = holdout.select(*kept, F.xxhash64(quoted(key)).alias("_order"))
     found = [tuple(row)[:-1] for row in some.orderBy("_order").limit(ROWS).collect()]
     return Golden(task, columns, tuple([*found, *odd(columns, found[0] if found else None)]))
 

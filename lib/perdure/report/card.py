@@ -231,13 +231,17 @@ def _preparation(prepared: Mapping[str, Any], *, threshold: bool) -> list[str]:
     if unused := prepared.get("unused"):
         named = listed([f"{name} ({kind})" for name, kind in unused.items()][:6])
         found.append(f"It doesn't use {named}: neither numbers nor texts. The features' SQL can say what counts of "
-                     "them, such as hour(x).")  # fmt: skip
+                     "them; of dates and times model.prepare.dates can.")  # fmt: skip
     most = prepared.get("most_categories")
     full = [name for name, count in (prepared.get("categories") or {}).items() if count == most]
     if full:
         found.append(f"Of {listed(full[:6])} it knows the {most} most frequent values apart; rarer and new ones count "
                      "as one (model.prepare.categories).")  # fmt: skip
     classes = prepared.get("classes") or {}
+    if prepared.get("imbalance") == "balance":
+        return [*found, "Each class counted as much in its training, however rare it is (model.prepare.imbalance): its "
+                "probabilities are too high for rare ones. They say which rows come first, not how often it is so."]
+    classes = classes if set(classes) == {"0", "1"} else {}
     share = classes["1"] / max(1, sum(classes.values())) if classes else 0.5
     if not RARE <= share <= 1 - RARE and not threshold:
         found.append(f"Of what it learnt from {share:.1%} are of class 1; its probabilities say so, and at 0.5 the "

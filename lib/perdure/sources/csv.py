@@ -18,7 +18,7 @@ from perdure.core.config import Source
 from . import _drift, _heads, _lines, _parse, _records
 from ._lines import option, truthy
 
-# Columns that the parser makes room for, if not twice the declared ones. In lines of fewer bytes none has to be counted.
+# Columns that the parser makes room for, if not twice the declared ones. Of lines with fewer bytes none are counted.
 _COLUMNS = 512
 # Where Spark's `from_csv` ends a line (SPARK-38955).
 _END = "\uffff"

@@ -1,4 +1,5 @@
-"""Training that weighs groups against each other, and what that changes: before, after, and the cost."""
+"""Training that weighs groups, or classes, against each other, and what weighing groups changes: before, after, and the
+cost."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from perdure.evaluation import fairness, measure, reweighing, scan
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-GROUP, WEIGHT = "group", "weight"
+GROUP, WEIGHT, UNFAIR = "group", "weight", "weight_without_groups"
 MOST = 50
 _SHOWN = ("log_loss", "area_under_roc", "accuracy", "precision", "recall", "brier")
 
@@ -39,19 +40,31 @@ def weights(rows: DataFrame, pipeline: Pipeline) -> dict[reweighing.Cell, float]
     return reweighing.weights({(row[GROUP], float(row["label"])): int(row["count"]) for row in counts})
 
 
-def columns(pipeline: Pipeline, found: Mapping[reweighing.Cell, float]) -> list[Column]:
-    """A training row's group, where there are groups, and its weight, where there are weights."""
+def columns(pipeline: Pipeline, found: Mapping[reweighing.Cell, float], classes: Mapping[str, int]) -> list[Column]:
+    """A training row's group, where there are groups, and its weight, where there are weights; where both groups and
+    classes (`classes`: their rows) weigh, also the weight `UNFAIR` of the class alone."""
     from pyspark.sql import functions as F
 
     wanted = pipeline.model.fairness
-    if wanted is None:
-        return []
-    group, weight = _group(wanted.group), F.lit(1.0)
+    group = F.lit("") if wanted is None else _group(wanted.group)
+    made = [] if wanted is None else [group.alias(GROUP)]
+    own = F.lit(1.0)
+    if pipeline.model.prepare.imbalance == "balance":
+        for label, number in sorted(reweighing.balanced(classes).items()):
+            own = F.when(F.col("label") == float(label), F.lit(number)).otherwise(own)
+        made += [own.alias(UNFAIR if found else WEIGHT)]
     if not found:
-        return [group.alias(GROUP)]
-    for (value, label), number in sorted(found.items()):
-        weight = F.when((group == value) & (F.col("label") == label), F.lit(number)).otherwise(weight)
-    return [group.alias(GROUP), weight.alias(WEIGHT)]
+        return made
+    weight = F.lit(1.0)
+    for (value, of), number in sorted(found.items()):
+        weight = F.when((group == value) & (F.col("label") == of), F.lit(number)).otherwise(weight)
+    return [*made, (weight * own).alias(WEIGHT)]
+
+
+def unfair(rows: DataFrame) -> DataFrame:
+    """Training rows that groups don't weigh."""
+    plain = rows.drop(WEIGHT) if GROUP in rows.columns else rows
+    return plain.withColumnRenamed(UNFAIR, WEIGHT)
 
 
 def _group(column: str) -> Column:

@@ -113,7 +113,7 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
     since, until = pipeline.train.window.before(cut), pipeline.train.holdout.before(cut)
     known = labels.where(between(pipeline.features.event_time, since, until) & _known(cut))
     training = _labelled(features, known, pipeline, since, until)
-    columns = prepare.usable(features.schema, _not_features(pipeline))
+    columns = prepare.usable(features.schema, _not_features(pipeline), pipeline.model.prepare.dates)
     extent = _extent(known, pipeline, since, until)
     with _prepared(training, list(columns), pipeline, extent) as data:
         trials = _search(data, pipeline, ended, progress)
@@ -206,14 +206,15 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
     caches = []
     try:
         classes = _check(rows, pipeline)
-        preparation = prepare.fit(rows, columns, pipeline.model.prepare.categories)
+        wanted = pipeline.model.prepare
+        preparation = prepare.fit(rows, columns, wanted.categories, wanted.dates)
         weights = _fair.weights(rows, pipeline)
         encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
         label = F.col("label").alias("label", metadata=_label_metadata(pipeline))
         place = F.pmod(F.xxhash64(F.col(quoted(key))), F.lit(SAMPLE_STEPS)).cast("int").alias("place")
         prepared = preparation.apply(rows, encodings).select(
             label, (F.col(quoted(time)) >= at(extent.split)).alias("judging"), place,
-            *(f"features_{name}" for name in encodings), *_fair.columns(pipeline, weights))
+            *(f"features_{name}" for name in encodings), *_fair.columns(pipeline, weights, classes))
         caches += [prepared.persist()]
         # Trials run side by side: each needs no more tasks than its rows are worth.
         few = max(1, math.ceil(extent.rows * tune.sample / ROWS_A_PARTITION))
@@ -230,20 +231,18 @@ def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, exten
 
 def _label_metadata(pipeline: Pipeline) -> dict[str, Any]:
     """Tells MLlib how many classes there are, which spares each tree fit a pass over the rows to find out."""
-    if pipeline.model.task == "regression":
-        return {}
-    classes = map(float, range(len(pipeline.label.classes) or 2))
-    return {"ml_attr": {"type": "nominal", "vals": [str(each) for each in classes], "name": "label"}}
+    classes = [str(float(each)) for each in _classes(pipeline)]
+    return {"ml_attr": {"type": "nominal", "vals": classes, "name": "label"}} if classes else {}
 
 
 def _check(rows: DataFrame, pipeline: Pipeline) -> dict[str, int]:
-    """The label's values and the key's uniqueness; fills the cache on the way. Gives a binary label's rows by class."""
+    """The label's values and the key's uniqueness; fills the cache on the way. Gives the rows of each class."""
     from pyspark.sql import functions as F
 
-    key = pipeline.features.key
+    key, classes = pipeline.features.key, _classes(pipeline)
     by_key = rows.groupBy(F.col(quoted(key)).alias("key")).agg(F.count("*").alias("n"), F.min("label").alias("label"))
     found = by_key.agg(F.sum("n").alias("rows"), F.expr("count_if(n > 1)").alias("twice"),
-                       F.expr("count_if(label = 0)").alias("zeros"), F.expr("count_if(label = 1)").alias("ones"),
+                       F.array(*(F.expr(f"count_if(label = {each})") for each in classes)).alias("classes"),
                        F.count_distinct("label").alias("kinds"),
                        F.max(F.when(F.col("n") > 1, F.col("key").cast("string"))).alias("example")).collect()[0]
     if not found["rows"]:
@@ -254,11 +253,16 @@ def _check(rows: DataFrame, pipeline: Pipeline) -> dict[str, int]:
                            f"occur more often, such as {found['example']!r}. Mend the features' SQL or set the "
                            "sources' key so that doubles are dropped")
     if pipeline.model.task == "binary":
-        _check_classes(found["rows"], found["zeros"], found["ones"])
+        _check_classes(found["rows"], *found["classes"])
     elif pipeline.model.task == "multiclass" and found["kinds"] < 2:
         raise PerdureError(f"a model needs rows of two classes or more; all {found['rows']} training rows have one "
                            "label. Lengthen train.window, or mend label.expression")
-    return {"0": found["zeros"], "1": found["ones"]} if pipeline.model.task == "binary" else {}
+    return {str(each): rows for each, rows in zip(classes, found["classes"], strict=True)}
+
+
+def _classes(pipeline: Pipeline) -> range:
+    """The labels of a task with classes."""
+    return range(0 if pipeline.model.task == "regression" else len(pipeline.label.classes) or 2)
 
 
 def _check_classes(rows: int, zeros: int, ones: int) -> None:
@@ -340,7 +344,7 @@ def _decision(data: _Prepared, winner: Trial, pipeline: Pipeline) -> tuple[Decis
     """The thresholds that the winner calls for, and what they change."""
     if not _decide.asked(pipeline):
         return None, {}
-    return _decide.learnt(_judged(data, winner, pipeline, "p", weighed=bool(data.weights)), pipeline)
+    return _decide.learnt(_judged(data, winner, pipeline, "p", weighed=True), pipeline)
 
 
 def _judged(data: _Prepared, winner: Trial, pipeline: Pipeline, name: str, *, weighed: bool) -> DataFrame:
@@ -356,16 +360,18 @@ def _half_taught(data: _Prepared, winner: Trial, pipeline: Pipeline, *, weighed:
     from pyspark.sql import functions as F
 
     learning = data.search.where(~F.col("judging"))
-    return _fit(data, winner.family, winner.params, pipeline, learning if weighed else learning.drop(_fair.WEIGHT))
+    return _fit(data, winner.family, winner.params, pipeline, learning if weighed else _fair.unfair(learning))
 
 
 def _told(data: _Prepared, features: DataFrame, pipeline: Pipeline) -> dict[str, JSON]:
     """What was made of the columns: those of no use, those with gaps, each text's categories; and the label's rows by
     class."""
     found = data.preparation
-    return {"unused": prepare.unused(features.schema, _not_features(pipeline)), "gaps": list(found.indicators),
+    unused = prepare.unused(features.schema, _not_features(pipeline), pipeline.model.prepare.dates)
+    return {"unused": unused, "gaps": list(found.indicators),
             "categories": {name: len(values) for name, values in found.categories.items()},
-            "most_categories": pipeline.model.prepare.categories, "classes": dict(data.classes)}
+            "most_categories": pipeline.model.prepare.categories, "classes": dict(data.classes),
+            "imbalance": pipeline.model.prepare.imbalance}
 
 
 def _alone(data: _Prepared, pipeline: Pipeline, extent: _Extent) -> dict[str, float]:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 Law = Callable[["SparkSession", str], None]
 TASKS = ("binary", "multiclass", "regression")
-COLUMNS = ("number", "holes", "flag", "place")
+COLUMNS = ("number", "holes", "flag", "place", "seen")
+DATES = ("day", "hour")
+INPUTS = (*COLUMNS[:-1], "day(seen)", "hour(seen)")
 
 
 def of_mllib() -> list[tuple[str, str]]:
@@ -35,7 +37,8 @@ def of_mllib() -> list[tuple[str, str]]:
 
 
 def learnable(spark: SparkSession, task: str, rows: int = 400) -> DataFrame:
-    """Rows whose `label` depends on a number, a flag and a category; with nulls, not-a-number and a rare category."""
+    """Rows whose `label` depends on a number, a flag and a category; with nulls, not-a-number and a rare category;
+    and not on a time."""
     from pyspark.sql import functions as F
 
     noise = "(pmod(xxhash64(id, 1), 1000) / 1000D - 0.5)"
@@ -44,6 +47,7 @@ def learnable(spark: SparkSession, task: str, rows: int = 400) -> DataFrame:
         "id", f"{number} AS number",
         "CASE WHEN id % 7 = 0 THEN NULL WHEN id % 11 = 0 THEN double('NaN') ELSE id % 5 END AS holes",
         "id % 2 = 0 AS flag", f"IF(id % 13 = 0, NULL, IF(id = 1, 'rare', concat('p', {place}))) AS place",
+        "IF(id % 17 = 0, NULL, timestamp_seconds(1357000000 + id * 21600)) AS seen",
         f"{number} + 2 * ({place}) + IF(id % 2 = 0, 1, 0) + {noise} AS score")
     labels = {"binary": "CAST(score > 8.5 AS DOUBLE)", "multiclass": "CAST(least(floor(abs(score) / 5), 2) AS DOUBLE)"}
     label = F.expr(labels.get(task, "score + 1"))
@@ -75,7 +79,7 @@ def smallest(space: Space) -> Params:
 def fit_anew(spark: SparkSession, name: str, task: str) -> tuple[PipelineModel, DataFrame]:
     """The family's smallest model, fitted on `learnable` rows, and those rows."""
     rows, family = learnable(spark, task), fitted.family(name, task)
-    preparation = prepare.fit(rows, COLUMNS)
+    preparation = prepare.fit(rows, COLUMNS, dates=DATES)
     vectors = preparation.apply(rows, [family.encoding]).withColumnRenamed(f"features_{family.encoding}", "features")
     unfitted = fitted.estimator(name, smallest(family.space), task, seed=7, bins=preparation.bins)
     return fitted.assemble(preparation, rows, family.encoding, unfitted.fit(vectors)), rows
@@ -122,10 +126,11 @@ def scores_raw_rows(spark: SparkSession, name: str) -> None:
     """Nulls, not-a-number, infinity and unseen categories get a finite prediction, and a probability in [0, 1]."""
     for task in _family(name).tasks:
         model, _ = fit(spark, name, task)
-        odd = spark.sql("""SELECT * FROM VALUES (1, NULL, NULL, NULL, NULL),
-            (2, double('NaN'), double('NaN'), true, ''),
-            (3, double('infinity'), -double('infinity'), false, 'never seen'), (4, 1e300D, 0D, true, 'p1')
-            AS odd (id, number, holes, flag, place)""")
+        odd = spark.sql("""SELECT * FROM VALUES (1, NULL, NULL, NULL, NULL, NULL),
+            (2, double('NaN'), double('NaN'), true, '', timestamp'0002-01-01'),
+            (3, double('infinity'), -double('infinity'), false, 'never seen', timestamp'9999-12-31 23:59:59'),
+            (4, 1e300D, 0D, true, 'p1', timestamp'1969-12-31 23:59:59') AS odd (id, number, holes, flag, place, seen)
+            """)
         scored = fitted.predict(model, odd, task).collect()
         assert len(scored) == 4
         for row in scored:
@@ -154,15 +159,15 @@ def survives_saving(spark: SparkSession, name: str) -> None:
 
 
 def tells_what_it_leans_on(spark: SparkSession, name: str) -> None:
-    """Importances are shares that sum to 1 over the raw columns; what the label depends on leads."""
+    """Importances are shares that sum to 1 over the inputs; what the label depends on leads."""
     for task in _family(name).tasks:
         rows, family = learnable(spark, task), _family(name)
-        preparation = prepare.fit(rows, COLUMNS)
+        preparation = prepare.fit(rows, COLUMNS, dates=DATES)
         vectors = preparation.apply(rows, [family.encoding]).select(
             "label", *[f"features_{family.encoding}"]).toDF("label", "features")
         model: Any = fitted.estimator(name, smallest(family.space), task, seed=7, bins=preparation.bins).fit(vectors)
         found = fitted.importance(model, preparation.slots(family.encoding), vectors)
-        assert set(found) == set(COLUMNS), found
+        assert set(found) == set(INPUTS), found
         assert abs(sum(found.values()) - 1) < 1e-9, found
         assert set(list(found)[:2]) == {"number", "place"}, found
 
