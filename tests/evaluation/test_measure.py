@@ -118,3 +118,6 @@ def test_calibration_of_a_calibrated_model(rows: tuple[Any, Any]) -> None:
 def test_wilson_interval_is_the_published_one() -> None:
     """Newcombe (1998), table I: 81 of 263."""
     assert measure.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    for rows in range(1, 100):  # never beyond what a share can be, not by a last bit either
+        assert 0 <= measure.wilson(0, rows)[0] < 1e-15
+        assert 1 - 1e-15 < measure.wilson(rows, rows)[1] <= 1

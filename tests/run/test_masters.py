@@ -65,8 +65,8 @@ def test_standalone_master_with_two_workers(
     spark: Any, lived: Path, fresh: Callable[[], Path], standalone: str
 ) -> None:
     file = fresh()
-    ended(start(standalone, file, *LOOPBACK))
-    same(spark, lived.parents[1], file.parents[1])
+    ended(start(standalone, file, *LOOPBACK, until="2016-06-18"))
+    same(spark, lived.parents[1], file.parents[1], until="2016-06-18")
 
 
 @pytest.mark.slow
