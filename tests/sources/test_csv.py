@@ -103,6 +103,14 @@ def test_rejected_rows_tell_line_record_and_reason(
     assert sum(row["_reject"] is None for row in found) == len(REASONS) + 2
 
 
+def test_nothing_is_added_to_a_field_that_isnt_closed(spark: SparkSession, written: Callable[..., Path]) -> None:
+    """Where another mark than the quote escapes, Spark's parser takes what there is."""
+    file = written('id,name\n1,"a\\"b"\n2,"open\n3,c\\\n')
+    found = rows(spark, [file], source({"id": "int", "name": "string"}, escape="\\"))
+    assert [row["id"] for row in found] == [1, 2, 3]
+    assert not any("\uffff" in row["name"] for row in found)
+
+
 def test_lines_are_true_in_files_that_are_split(spark: SparkSession, tmp_path: Path) -> None:
     files = []
     for part in range(2):

@@ -110,8 +110,10 @@ def _format(config: Source, marks: tuple[str, str, str], width: int, *, whole: b
     value = F.col("value")
     many = _too_many(value, marks, most)
     unclosed = _unclosed(value, marks, whole=whole)
-    # A line that just ends is told to the parser by an exception, half of what parsing it costs; a line end isn't.
-    ended = F.when(unclosed.isNull(), F.concat(value, F.lit(_END))).otherwise(value)
+    # A line that just ends is told to the parser by an exception, half of what parsing it costs; a line end isn't. It
+    # would end up in a field that isn't closed, which can't be told where something else than the quote escapes.
+    told = not quote or quote == escape
+    ended = F.when(unclosed.isNull(), F.concat(value, F.lit(_END))).otherwise(value) if told else value
     holds_end = F.contains(value, F.lit(_END))
     # The parser gives up the whole file over a line with more, and takes what follows a line's end for the next one.
     shown = F.when(many | holds_end, None).otherwise(ended)
