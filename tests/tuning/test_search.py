@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -127,28 +128,31 @@ def test_the_earliest_of_equals_wins() -> None:
     assert best(trials).number == 1
 
 
-def test_what_has_ended_is_not_run_again_and_changes_nothing() -> None:
-    ran: list[Params] = []
+@pytest.mark.parametrize("early", [None, 0.25])
+def test_what_has_ended_is_not_run_again_and_changes_nothing(early: float | None) -> None:
+    ran: list[tuple[Params, float]] = []
 
     def noted(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
-        ran.append(params)
+        ran.append((params, share))
         return bowl(family, params)
 
-    for early in (None, 0.25):
-        whole = search(SPACES, noted, Effort(14, 2, early=early), seed=5)
-        every = len(ran)
-        for left in ({0, 1, 2, 3, 4}, {2, 5, 9}, set(range(14))):
-            ran.clear()
-            known = [trial for trial in whole if trial.number in left]
-            told: list[Trial] = []
-            again = search(SPACES, noted, Effort(14, 2, early=early), seed=5, known=known, progress=told.append)
-            assert plain(again) == plain(whole)
-            assert best(again) == next(trial for trial in again if trial.number == best(whole).number)
-            assert not [params for params in ran for trial in known if params is trial.params]
-            assert len(told) == 14 - len(left)
-            assert len(ran) < every
-            assert [again[n] is trial for n, trial in zip(sorted(left), known, strict=True)] == [True] * len(left)
+    kept: list[Trial] = []
+    effort = Effort(14, 2, early=early)
+    whole = search(SPACES, noted, effort, seed=5, progress=kept.append)
+    # Cut off anywhere: what had been kept until then is known, of a trial kept twice the second.
+    for until in (0, 3, 9, 13, len(kept) - 1, len(kept)):
         ran.clear()
+        known = {trial.number: trial for trial in kept[:until]}
+        told: list[Trial] = []
+        again = search(SPACES, noted, effort, seed=5, known=list(known.values()), progress=told.append)
+        assert plain(again) == plain(whole)
+        assert best(again).number == best(whole).number
+        assert len(ran) == len(told) == len(kept) - until
+        assert all(again[number] is trial for number, trial in known.items() if again[number].status == trial.status)
+    # A search that runs otherwise doesn't take them.
+    ran.clear()
+    search(SPACES, noted, Effort(14, 2, early=0.5 if early is None else None), seed=5, known=kept)
+    assert len(ran) >= 14
 
 
 def test_another_searchs_trials_are_not_taken() -> None:
@@ -185,35 +189,42 @@ def test_the_time_budget_counts_what_an_earlier_start_used() -> None:
     assert len(search(SPACES, slow, Effort(40, 4, seconds=0.0001), seed=1)) == 4
 
 
-def test_the_hopeless_are_stopped_on_the_sub_sample() -> None:
+def test_all_are_tried_on_a_share_and_the_best_of_each_family_on_all_rows() -> None:
     shares: list[tuple[Params, float]] = []
 
     def noted(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
         shares.append((params, share))
+        if params.get("kind") == "b" and share == 1:
+            raise MemoryError("too many rows")
         loss, metrics = bowl(family, params)
         return loss + (1 - share), metrics
 
-    found = {p: search({"near": SPACES["near"]}, noted, Effort(24, p, early=0.25), seed=4) for p in (1, 4)}
+    found = {p: search(SPACES, noted, Effort(30, p, early=0.25), seed=4) for p in (1, 4)}
     assert plain(found[1]) == plain(found[4])
     trials = found[1]
-    stopped = [trial for trial in trials if trial.status == "stopped"]
-    assert 4 <= len(stopped) <= 14
-    for trial in trials:
-        seen = [share for params, share in shares if params is trial.params]
-        assert seen == ([0.25] if trial.status == "stopped" else [0.25, 1.0])
-        assert trial.early is not None
-    assert all(trial.loss == trial.early for trial in stopped)
-    winner = best(trials)
-    assert winner.status == "ok"
-    assert winner.early == min(trial.early for trial in trials if trial.early is not None)
-    # A round's worse half is told by the losses up to that round: the first one's median is its own.
-    first = sorted(trials[:4], key=lambda trial: trial.early or 0)
-    assert [trial.status for trial in first] == ["ok", "ok", "stopped", "stopped"]
+    for family in SPACES:
+        own = sorted((trial for trial in trials if trial.family == family), key=lambda trial: trial.early or 0.0)
+        finalists, others = own[:math.ceil(len(own) / 4)], own[math.ceil(len(own) / 4):]
+        assert finalists and all(trial.status == "stopped" and trial.loss == trial.early for trial in others)
+        assert {trial.status for trial in finalists} <= {"ok", "failed"}
+        for trial in finalists:
+            assert trial.loss is None if trial.status == "failed" else trial.loss == pytest.approx(
+                (trial.early or 0.0) - 0.75)
+        for trial in own:
+            seen = [share for params, share in shares if params is trial.params]
+            assert seen == ([0.25, 1.0] if trial in finalists else [0.25])
+    assert best(trials).early == min(trial.early for trial in trials if trial.early is not None)
+    # TPE learns from what all of them have: it draws as a search would that sees the share alone.
+    drawn = search(SPACES, bowl, Effort(30), seed=4)
+    assert [trial.params for trial in trials] == [trial.params for trial in drawn]
 
 
-def test_each_familys_own_median_counts() -> None:
-    trials = search(SPACES, bowl, Effort(3, early=0.5), seed=1)
-    assert [trial.status for trial in trials] == ["ok", "ok", "ok"]
+def test_patience_and_time_look_at_the_share_and_the_best_end_all_the_same() -> None:
+    for effort in (Effort(40, early=0.5, patience=8), Effort(40, early=0.5, seconds=1e-9)):
+        trials = search({"near": SPACES["near"]}, lambda *_: (1.0, {}), effort, seed=1)
+        finalists = math.ceil(len(trials) / 2)
+        assert [trial.number for trial in trials if trial.status == "ok"] == list(range(finalists))
+        assert len(trials) == (12 if effort.patience else 4)
 
 
 def test_a_round_is_as_large_as_wished() -> None:

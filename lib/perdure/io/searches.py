@@ -22,8 +22,8 @@ class Search:
         self._lock = threading.Lock()
         self.run = ""
         """The training's tracking run; empty before a trial has ended here."""
-        self.kept: set[str] = set()
-        """The names of the trials that it holds."""
+        self.kept: dict[str, str] = {}
+        """The trials that it holds: name to nested run."""
 
     def __enter__(self) -> Search:
         """Itself."""
@@ -43,10 +43,9 @@ class Search:
         return [each.data.tags[TRIAL] for each in nested if TRIAL in each.data.tags]
 
     def keep(self, trial: TrialLog) -> None:
-        """Stores a trial that has just ended; from any thread."""
+        """Stores a trial that has just ended, in the place of what is kept of it here; from any thread."""
         with self._lock, quiet():
             if not self.run:
                 tags = {**self._tags, _RUN_ID: self._run_id, _PROCESS: process()}
                 self.run = self._tracking._create_run(self._name, tags)
-            self._tracking._log_trial(self.run, trial)
-            self.kept.add(trial.name)
+            self.kept[trial.name] = self._tracking._log_trial(self.run, trial, self.kept.get(trial.name))

@@ -105,7 +105,7 @@ class Tracking:
         """Stores a training and registers its model; the same run id again answers with what is there. A training
         that was cut off half-way is removed first."""
         found = self.find(log.run_id)
-        begun, kept = (log.search.run, log.search.kept) if log.search else ("", set[str]())
+        begun, kept = (log.search.run, log.search.kept) if log.search else ("", {})
         if found is not None:
             if begun:
                 self._delete_runs(begun)
@@ -287,11 +287,16 @@ class Tracking:
             params=[Param(key, str(value)) for key, value in params.items()],
         )
 
-    def _log_trial(self, run: str, trial: TrialLog) -> None:
+    def _log_trial(self, run: str, trial: TrialLog, nested: str | None = None) -> str:
+        """A nested run of `run`, or the one that there is renewed."""
         note = {TRIAL: trial.note} if trial.note else {}
-        nested = self._create_run(trial.name, {_PARENT: run, **note})
-        self._log(nested, trial.params, trial.metrics)
-        self._client.set_terminated(nested, trial.status)
+        found = nested or self._create_run(trial.name, {_PARENT: run, **note})
+        self._log(found, trial.params, trial.metrics)
+        if nested:
+            for key, value in note.items():
+                self._client.set_tag(found, key, value)
+        self._client.set_terminated(found, trial.status)
+        return found
 
     def _log_model(self, run: str, log: TrainingLog) -> None:
         import mlflow

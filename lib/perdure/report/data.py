@@ -169,7 +169,7 @@ class Distribution:
 @dataclass(frozen=True)
 class Trial:
     """One try of the search of the training that `interval` started; `loss`: smaller is better, None if it failed, on
-    fewer rows if it was `stopped`."""
+    a share of the rows if it was `stopped` there."""
 
     interval: str
     number: int

@@ -68,28 +68,29 @@ class Progress:
     def search(self, trials: int, ended: Sequence[Any] = ()) -> Callable[[Any], None]:
         """A callback for a search's trials: each as it ends, with the best so far. `trials`: how many there are at
         most; `ended`: those that an earlier run has ended."""
-        best = min((trial for trial in ended if trial.status == "ok"), key=_loss, default=None)
-        seen = len(ended)
+        best = min((trial for trial in ended if trial.loss is not None), key=_loss, default=None)
+        numbers = {trial.number for trial in ended}
         if ended:
             told = f"; best {best.loss:.4f} ({best.family})" if best else ""
-            self.say(f"          {seen} trials of {trials} ended before this search was cut off, and count{told}")
+            self.say(f"          {len(ended)} trials of {trials} ended before this search was cut off, and count{told}")
 
         def tell(trial: Any) -> None:
-            nonlocal best, seen
+            nonlocal best
             with lock:
-                seen += 1
-                best = min((each for each in (best, trial) if each and each.status == "ok"), key=_loss, default=None)
-                head = f"trial {trial.number:>3} ({seen} of {trials}) {trial.family:20}"
+                numbers.add(trial.number)
+                best = min((each for each in (best, trial) if each and each.loss is not None), key=_loss, default=None)
+                head = f"trial {trial.number:>3} ({len(numbers)} of {trials}) {trial.family:20}"
                 tail = f"  best {best.loss:.4f} ({best.family})" if best else ""
             if trial.status == "failed":
                 self.say(f"          {head} failed: {trial.error}")
                 return
-            given = "stopped early: loss" if trial.status == "stopped" else "loss"
-            self.say(f"          {head} {given} {trial.loss:.4f} in {trial.seconds:.1f} s{tail}")
+            seen = " on a share of the rows" if trial.status == "stopped" else " on all rows" if trial.early else ""
+            self.say(f"          {head} loss {trial.loss:.4f}{seen} in {trial.seconds:.1f} s{tail}")
 
         lock = threading.Lock()
         return tell
 
 
-def _loss(trial: Any) -> tuple[float, int]:
-    return trial.loss, trial.number
+def _loss(trial: Any) -> tuple[bool, float, int]:
+    """A loss on all rows comes before one on a share of them."""
+    return trial.status == "stopped", trial.loss, trial.number

@@ -25,7 +25,8 @@ class Trials:
     def __init__(self, context: Context, interval: Interval, run_id: str) -> None:
         """Asks the tracking server what an earlier run has left, and says so."""
         self.search = Search(context.tracking, run_id, _name(interval), _tags(context, interval))
-        found = {trial.number: trial for trial in (Trial(**json.loads(note)) for note in self.search.ended())}
+        notes = [Trial(**json.loads(note)) for note in self.search.ended()]
+        found = {trial.number: trial for trial in sorted(notes, key=lambda trial: trial.status == "ok")}
         self.ended = [found[number] for number in sorted(found)]
         self._tell = context.progress.search(context.pipeline.model.tune.trials, self.ended)
 

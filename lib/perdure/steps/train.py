@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,19 +27,16 @@ from perdure.models.decision import Decided, Decision
 from perdure.tuning import Effort, Trial, best, search
 
 from . import _decide, _fair
+from ._prepared import SAMPLE_STEPS, Extent, Prepared, prepared
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 VALIDATION = 0.2
 # Time is cut into so many parts, of a day at most, to find where the validation rows begin.
 PARTS = 200
 DAY = 86_400_000_000
-# Two partitions up to half a million rows: two partial sums add up the same in either order, so a training repeats to
-# the last bit on any machine. Beyond that, more partitions, and sums of doubles that may differ in the last bits.
-ROWS_A_PARTITION = 250_000
-SAMPLE_STEPS = 1_000_000
 Progress = Callable[[Trial], None]
 
 
@@ -77,29 +73,6 @@ class TrainedModel:
         self.training.unpersist()
 
 
-@dataclass(frozen=True)
-class _Extent:
-    """How many training rows there are about, and where their validation part begins."""
-
-    rows: int
-    split: datetime
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """The training rows, cached: `rows` as they are; `vectors` with `label` and `features_<encoding>`; `search` as
-    vectors too, those that the search sees, with the flag `judging` (validation part) and `place`, a hash of the key
-    below SAMPLE_STEPS: the rows of a share are those below it."""
-
-    rows: DataFrame
-    vectors: DataFrame
-    search: DataFrame
-    preparation: prepare.Preparation
-    count: int
-    weights: Mapping[tuple[str, float], float]
-    classes: Mapping[str, int]
-
-
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
           ended: Sequence[Trial] = (), progress: Progress | None = None) -> StepResult:
     """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
@@ -115,7 +88,7 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
     training = _labelled(features, known, pipeline, since, until)
     columns = prepare.usable(features.schema, _not_features(pipeline), pipeline.model.prepare.dates)
     extent = _extent(known, pipeline, since, until)
-    with _prepared(training, list(columns), pipeline, extent) as data:
+    with prepared(training, list(columns), pipeline, extent) as data:
         trials = _search(data, pipeline, ended, progress)
         winner = best(trials)
         encoding = fitted.family(winner.family, pipeline.model.task).encoding
@@ -170,7 +143,7 @@ def _labelled(features: DataFrame, known: DataFrame, pipeline: Pipeline, since: 
     return features.select(*own).where(between(time, since, until)).join(outcome, key)
 
 
-def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: datetime) -> _Extent:
+def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: datetime) -> Extent:
     """One pass over two columns of the labels: exact, so that the split is the same on every machine."""
     from pyspark.sql import functions as F
 
@@ -189,99 +162,10 @@ def _extent(known: DataFrame, pipeline: Pipeline, since: datetime, until: dateti
         seen += counts[number]
     else:
         number = number if len(counts) > 1 else number + 1
-    return _Extent(total, since + timedelta(microseconds=number * width))
+    return Extent(total, since + timedelta(microseconds=number * width))
 
 
-@contextmanager
-def _prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, extent: _Extent) -> Iterator[_Prepared]:
-    """Three caches: the joined rows, which stay unless the block raises; their vectors, and those of the search, until
-    it ends.
-
-    Rows are placed by their key and ordered by it, so that every fit sees the same rows in the same order."""
-    from pyspark.sql import functions as F
-
-    key, time, tune = pipeline.features.key, pipeline.features.event_time, pipeline.model.tune
-    partitions = max(2, math.ceil(extent.rows / ROWS_A_PARTITION))
-    rows = training.repartition(partitions, F.col(quoted(key))).sortWithinPartitions(F.col(quoted(key))).persist()
-    caches = []
-    try:
-        classes = _check(rows, pipeline)
-        wanted = pipeline.model.prepare
-        preparation = prepare.fit(rows, columns, wanted.categories, wanted.dates)
-        weights = _fair.weights(rows, pipeline)
-        encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
-        label = F.col("label").alias("label", metadata=_label_metadata(pipeline))
-        place = F.pmod(F.xxhash64(F.col(quoted(key))), F.lit(SAMPLE_STEPS)).cast("int").alias("place")
-        prepared = preparation.apply(rows, encodings).select(
-            label, (F.col(quoted(time)) >= at(extent.split)).alias("judging"), place,
-            *(f"features_{name}" for name in encodings), *_fair.columns(pipeline, weights, classes))
-        caches += [prepared.persist()]
-        # Trials run side by side: each needs no more tasks than its rows are worth.
-        few = max(1, math.ceil(extent.rows * tune.sample / ROWS_A_PARTITION))
-        search = prepared.where(_share(tune.sample)).coalesce(few) if tune.sample < 1 else prepared
-        caches += [search.persist()]
-        yield _Prepared(rows, prepared, search, preparation, prepared.count(), weights, classes)
-    except BaseException:
-        rows.unpersist()
-        raise
-    finally:
-        for cache in caches:
-            cache.unpersist()
-
-
-def _label_metadata(pipeline: Pipeline) -> dict[str, Any]:
-    """Tells MLlib how many classes there are, which spares each tree fit a pass over the rows to find out."""
-    classes = [str(float(each)) for each in _classes(pipeline)]
-    return {"ml_attr": {"type": "nominal", "vals": classes, "name": "label"}} if classes else {}
-
-
-def _check(rows: DataFrame, pipeline: Pipeline) -> dict[str, int]:
-    """The label's values and the key's uniqueness; fills the cache on the way. Gives the rows of each class."""
-    from pyspark.sql import functions as F
-
-    key, classes = pipeline.features.key, _classes(pipeline)
-    by_key = rows.groupBy(F.col(quoted(key)).alias("key")).agg(F.count("*").alias("n"), F.min("label").alias("label"))
-    found = by_key.agg(F.sum("n").alias("rows"), F.expr("count_if(n > 1)").alias("twice"),
-                       F.array(*(F.expr(f"count_if(label = {each})") for each in classes)).alias("classes"),
-                       F.count_distinct("label").alias("kinds"),
-                       F.max(F.when(F.col("n") > 1, F.col("key").cast("string"))).alias("example")).collect()[0]
-    if not found["rows"]:
-        raise PerdureError("training needs rows: no label in the training window meets a row of features. Check that "
-                           f"the label's source and the features share the key '{key}'")
-    if found["twice"]:
-        raise PerdureError(f"each key must occur once in features and in labels: {found['twice']} values of '{key}' "
-                           f"occur more often, such as {found['example']!r}. Mend the features' SQL or set the "
-                           "sources' key so that doubles are dropped")
-    if pipeline.model.task == "binary":
-        _check_classes(found["rows"], *found["classes"])
-    elif pipeline.model.task == "multiclass" and found["kinds"] < 2:
-        raise PerdureError(f"a model needs rows of two classes or more; all {found['rows']} training rows have one "
-                           "label. Lengthen train.window, or mend label.expression")
-    return {str(each): rows for each, rows in zip(classes, found["classes"], strict=True)}
-
-
-def _classes(pipeline: Pipeline) -> range:
-    """The labels of a task with classes."""
-    return range(0 if pipeline.model.task == "regression" else len(pipeline.label.classes) or 2)
-
-
-def _check_classes(rows: int, zeros: int, ones: int) -> None:
-    if zeros + ones != rows:
-        raise PerdureError(f"a binary label must be 0 or 1 (or null: no outcome); {rows - zeros - ones} of {rows} "
-                           "training rows have something else. Mend label.expression, or use task: regression")
-    if not zeros or not ones:
-        raise PerdureError(f"a binary model needs rows of both classes; all {rows} training rows have the label "
-                           f"{int(bool(ones))}. Lengthen train.window, or mend label.expression")
-
-
-def _share(share: float) -> Column:
-    """Whether a row is among this share of all; those of a smaller share are among those of a larger one."""
-    from pyspark.sql import functions as F
-
-    return F.col("place") < math.ceil(share * SAMPLE_STEPS)
-
-
-def _search(data: _Prepared, pipeline: Pipeline, ended: Sequence[Trial], progress: Progress | None) -> list[Trial]:
+def _search(data: Prepared, pipeline: Pipeline, ended: Sequence[Trial], progress: Progress | None) -> list[Trial]:
     from pyspark.sql import functions as F
 
     task, tune = pipeline.model.task, pipeline.model.tune
@@ -289,7 +173,7 @@ def _search(data: _Prepared, pipeline: Pipeline, ended: Sequence[Trial], progres
 
     def objective(name: str, params: Params, share: float) -> tuple[float, Mapping[str, float]]:
         _own_pool(data.rows)
-        seen = data.search if share == 1 else data.search.where(_share(tune.sample * share))
+        seen = data.search if share == 1 else data.early
         encoding = fitted.family(name, task).encoding
         model = _fit(data, name, params, pipeline, seen.where(~F.col("judging")))
         metrics = _measured(model.transform(_vectors(seen.where("judging"), encoding)), task)
@@ -299,7 +183,7 @@ def _search(data: _Prepared, pipeline: Pipeline, ended: Sequence[Trial], progres
 
     spaces = {name: fitted.space(name, task, tune.dimensions(name)) for name in pipeline.model.families}
     seconds = tune.time.seconds if tune.time else None
-    effort = Effort(tune.trials, tune.parallelism, tune.round, seconds, tune.patience, tune.early)
+    effort = Effort(tune.trials, tune.parallelism, tune.round, seconds, tune.patience, data.share)
     return search(spaces, objective, effort, seed=pipeline.model.seed, known=ended, progress=progress)
 
 
@@ -313,7 +197,7 @@ def _own_pool(rows: DataFrame) -> None:
         context.setLocalProperty("spark.scheduler.pool", threading.current_thread().name)
 
 
-def _fit(data: _Prepared, name: str, params: Params, pipeline: Pipeline, rows: DataFrame) -> Any:
+def _fit(data: Prepared, name: str, params: Params, pipeline: Pipeline, rows: DataFrame) -> Any:
     task = pipeline.model.task
     weight = _fair.WEIGHT if _fair.WEIGHT in rows.columns else ""
     seed, bins = pipeline.model.seed, data.preparation.bins
@@ -329,7 +213,7 @@ def _vectors(rows: DataFrame, encoding: str) -> DataFrame:
     return rows.select("label", F.col(f"features_{encoding}").alias("features"), *more)
 
 
-def _mitigation(data: _Prepared, winner: Trial, pipeline: Pipeline) -> dict[str, Any]:
+def _mitigation(data: Prepared, winner: Trial, pipeline: Pipeline) -> dict[str, Any]:
     """The winner without and with the weights, learnt and judged on the rows that the search learnt and judged on."""
     rows = _judged(data, winner, pipeline, "_before", weighed=False)
     fit = _half_taught(data, winner, pipeline, weighed=True)
@@ -340,14 +224,14 @@ def _mitigation(data: _Prepared, winner: Trial, pipeline: Pipeline) -> dict[str,
     return {**_fair.shown(rows, pipeline), "weights": weights}
 
 
-def _decision(data: _Prepared, winner: Trial, pipeline: Pipeline) -> tuple[Decision | None, dict[str, Any]]:
+def _decision(data: Prepared, winner: Trial, pipeline: Pipeline) -> tuple[Decision | None, dict[str, Any]]:
     """The thresholds that the winner calls for, and what they change."""
     if not _decide.asked(pipeline):
         return None, {}
     return _decide.learnt(_judged(data, winner, pipeline, "p", weighed=True), pipeline)
 
 
-def _judged(data: _Prepared, winner: Trial, pipeline: Pipeline, name: str, *, weighed: bool) -> DataFrame:
+def _judged(data: Prepared, winner: Trial, pipeline: Pipeline, name: str, *, weighed: bool) -> DataFrame:
     """The rows that the search judged by, with the probability of the winner that the others taught under a name."""
     encoding = fitted.family(winner.family, pipeline.model.task).encoding
     judging = _vectors(data.search.where("judging"), encoding)
@@ -355,7 +239,7 @@ def _judged(data: _Prepared, winner: Trial, pipeline: Pipeline, name: str, *, we
     return scored.select(*judging.columns, fitted.class_one().alias(name))
 
 
-def _half_taught(data: _Prepared, winner: Trial, pipeline: Pipeline, *, weighed: bool) -> Any:
+def _half_taught(data: Prepared, winner: Trial, pipeline: Pipeline, *, weighed: bool) -> Any:
     """The winner, fitted on the rows that the search learnt from."""
     from pyspark.sql import functions as F
 
@@ -363,7 +247,7 @@ def _half_taught(data: _Prepared, winner: Trial, pipeline: Pipeline, *, weighed:
     return _fit(data, winner.family, winner.params, pipeline, learning if weighed else _fair.unfair(learning))
 
 
-def _told(data: _Prepared, features: DataFrame, pipeline: Pipeline) -> dict[str, JSON]:
+def _told(data: Prepared, features: DataFrame, pipeline: Pipeline) -> dict[str, JSON]:
     """What was made of the columns: those of no use, those with gaps, each text's categories; and the label's rows by
     class."""
     found = data.preparation
@@ -374,7 +258,7 @@ def _told(data: _Prepared, features: DataFrame, pipeline: Pipeline) -> dict[str,
             "imbalance": pipeline.model.prepare.imbalance}
 
 
-def _alone(data: _Prepared, pipeline: Pipeline, extent: _Extent) -> dict[str, float]:
+def _alone(data: Prepared, pipeline: Pipeline, extent: Extent) -> dict[str, float]:
     """How far each feature alone tells the label, on a sample by the hash of the key."""
     from pyspark.sql import functions as F
 

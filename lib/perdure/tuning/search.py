@@ -1,8 +1,11 @@
 """Search over families and params with Hyperopt's tree-structured Parzen estimator (TPE; Bergstra et al. 2011).
 
 Suggestions are drawn in rounds of a fixed size, whatever the parallelism, and a round's losses are handed back in the
-order of its trials. So one seed gives one list of trials, with one thread or with many. All that stops a search or a
-trial early looks at whole rounds, too, and changes nothing of that; but for the time budget, which is the clock's.
+order of its trials. So one seed gives one list of trials, with one thread or with many. What ends a search early looks
+at whole rounds, too, and changes nothing of that; but for the time budget, which is the clock's.
+
+Where there are many rows, all trials are run on a share of them, and as large a share of the trials, the best of each
+family, on all rows: one step of successive halving (Jamieson and Talwalkar 2016), whose two halves cost the same.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from statistics import median
 from typing import Any, Literal
 
 from perdure.core.errors import PerdureError
@@ -25,8 +27,8 @@ STARTUP = 4
 @dataclass(frozen=True)
 class Trial:
     """One trial: what was tried, its loss (smaller is better; None when it failed, `error` says why), the metrics
-    that the objective gave, its wall seconds, and how many seconds into the search it `ended`. `early`: its loss on
-    the sub-sample, where there was one; of a `stopped` trial that is the only loss there is."""
+    that the objective gave, its wall seconds, and how many seconds into the search it `ended`. `early`: its loss on a
+    share of the rows, where trials are run on one first; of a `stopped` trial that is the only loss there is."""
 
     number: int
     family: str
@@ -44,8 +46,7 @@ class Trial:
 class Effort:
     """How much to search. `parallelism` of the trials of a `round` run at a time. `seconds`: after so many no round
     begins (the first always does). `patience`: the end after so many trials without a better one. `early`: trials are
-    first run on this share of the rows, and go no further when their loss there is above the median of their family's
-    trials so far (the median rule of Golovin et al. 2017, "Google Vizier")."""
+    run on this share of the rows, and the best of each family, as large a share of its trials, on all of them."""
 
     trials: int
     parallelism: int = 1
@@ -67,7 +68,7 @@ def search(space_by_family: Mapping[str, Space], objective: Objective, effort: E
 
     `objective` is called from `parallelism` threads at once. A trial whose objective raises, or gives a loss that
     isn't a finite number, is a failed trial. Raises PerdureError when all of them failed. `progress` is called from
-    the trials' threads as each one ends, in any order.
+    the trials' threads as each one ends, in any order; of a trial that goes on from a share of the rows to all, twice.
 
     `known`: trials that an earlier search of the same spaces, effort and seed has ended; they are taken as they are,
     as if they had just ended (`progress` isn't called for them), and the time that they took counts."""
@@ -79,7 +80,7 @@ def search(space_by_family: Mapping[str, Space], objective: Objective, effort: E
             drawn.learn(at_work.round([Trial(start + i, *point, None) for i, point in enumerate(points)]))
             if at_work.enough():
                 break
-    done = at_work.done
+        done = at_work.finished()
     if not any(trial.status == "ok" for trial in done):
         reasons = "; ".join(sorted({f"{trial.family}: {trial.error}" for trial in done}))
         raise PerdureError(f"all {len(done)} trials failed: {reasons}")
@@ -92,8 +93,30 @@ def best(trials: Sequence[Trial]) -> Trial:
     return min(ended, key=lambda trial: (trial.loss or 0.0, trial.number))
 
 
+def _compared(trial: Trial) -> float:
+    """The loss that all trials of a search have, on the same rows."""
+    loss = trial.loss if trial.early is None else trial.early
+    assert loss is not None
+    return loss
+
+
+def _rank(trial: Trial) -> tuple[float, int]:
+    return _compared(trial), trial.number
+
+
+def _finalists(done: Sequence[Trial], share: float) -> list[Trial]:
+    """This share of each family's trials, the best, in the order of their numbers. A family is held against itself
+    only: a linear model is nearly done on a share of the rows where trees have just begun."""
+    ended = [trial for trial in done if trial.status != "failed"]
+    chosen = []
+    for family in {trial.family for trial in ended}:
+        own = sorted((trial for trial in ended if trial.family == family), key=_rank)
+        chosen += own[: math.ceil(len(own) * share)]
+    return sorted(chosen, key=lambda trial: trial.number)
+
+
 class _Work:
-    """Runs rounds of trials. A trial that is still to be run is one without a loss."""
+    """Runs rounds of trials."""
 
     def __init__(self, objective: Objective, effort: Effort, progress: Progress | None, threads: ThreadPoolExecutor,
                  known: Mapping[int, Trial]) -> None:
@@ -104,23 +127,27 @@ class _Work:
         self.began = time.monotonic() - max((trial.ended for trial in known.values()), default=0.0)
 
     def round(self, points: list[Trial]) -> list[Trial]:
-        """These trials ended."""
-        trials = [self._known(point) or point for point in points]
-        if self.effort.early is not None:
-            trials = list(self.threads.map(self._first, trials))
-            trials = [self._judged(trial, trials) for trial in trials]
-        trials = list(self.threads.map(self._whole, trials))
+        """These trials ended, on the share of the rows where there is one."""
+        trials = list(self.threads.map(lambda point: self._known(point) or self._tried(point), points))
         self.done += trials
         return trials
 
+    def finished(self) -> list[Trial]:
+        """All trials, each family's best ended on all rows."""
+        if self.effort.early is not None:
+            at = [trial.number for trial in _finalists(self.done, self.effort.early) if trial.status == "stopped"]
+            for trial in self.threads.map(lambda number: self._told(self._run(self.done[number], 1.0)), at):
+                self.done[trial.number] = trial
+        return self.done
+
     def enough(self) -> bool:
         """Whether no further round is worth it, or there is no time for one."""
-        effort = self.effort
+        effort, ended = self.effort, [trial for trial in self.done if trial.status != "failed"]
         if effort.seconds is not None and self._clock() >= effort.seconds:
-            return any(trial.status == "ok" for trial in self.done)
-        if effort.patience is None or not any(trial.status == "ok" for trial in self.done):
+            return bool(ended)
+        if effort.patience is None or not ended:
             return False
-        return len(self.done) - 1 - best(self.done).number >= effort.patience
+        return len(self.done) - 1 - min(ended, key=_rank).number >= effort.patience
 
     def _clock(self) -> float:
         return time.monotonic() - self.began
@@ -128,32 +155,14 @@ class _Work:
     def _known(self, point: Trial) -> Trial | None:
         found = self.known.get(point.number)
         same = found is not None and (found.family, dict(found.params)) == (point.family, dict(point.params))
-        return found if same else None
+        return found if found and same and (found.early is None) == (self.effort.early is None) else None
 
-    def _first(self, trial: Trial) -> Trial:
-        """The trial with its loss on the sub-sample."""
-        if trial.status != "ok" or trial.early is not None:
-            return trial
-        tried = self._run(trial, self.effort.early or 1.0)
-        if tried.status != "ok":
-            return self._told(tried)
-        return replace(tried, loss=None, early=tried.loss)
-
-    def _judged(self, trial: Trial, together: Sequence[Trial]) -> Trial:
-        """The trial, stopped if its loss on the sub-sample is among its family's worse half."""
-        if trial.status != "ok" or trial.loss is not None or trial.early is None:
-            return trial
-        peers = [each.early for each in (*self.done, *together)
-                 if each.family == trial.family and each.early is not None]
-        if trial.early <= median(peers):
-            return trial
-        return self._told(replace(trial, loss=trial.early, status="stopped"))
-
-    def _whole(self, trial: Trial) -> Trial:
-        """The trial with its loss on all rows."""
-        if trial.status != "ok" or trial.loss is not None:
-            return trial
-        return self._told(self._run(trial, 1.0))
+    def _tried(self, trial: Trial) -> Trial:
+        """The trial with its loss on what is tried first."""
+        if self.effort.early is None:
+            return self._told(self._run(trial, 1.0))
+        tried = self._run(trial, self.effort.early)
+        return self._told(replace(tried, early=tried.loss, status="stopped") if tried.status == "ok" else tried)
 
     def _run(self, trial: Trial, share: float) -> Trial:
         started = time.monotonic()
@@ -161,11 +170,11 @@ class _Work:
             loss, metrics = self.objective(trial.family, trial.params, share)
             if not math.isfinite(loss):
                 raise PerdureError(f"the loss must be a finite number, found {loss}")
-            found = replace(trial, loss=float(loss), metrics=dict(metrics))
+            found = replace(trial, loss=float(loss), metrics=dict(metrics), status="ok")
         except Exception as error:
             # Java's own error stands in the second line.
             reason = f"{type(error).__name__}: {' '.join(str(error).splitlines()[:2])}"
-            found = replace(trial, status="failed", error=reason)
+            found = replace(trial, loss=None, status="failed", error=reason)
         return replace(found, seconds=trial.seconds + time.monotonic() - started)
 
     def _told(self, trial: Trial) -> Trial:
@@ -202,7 +211,7 @@ class _Suggestions:
         for document, trial in zip(self.pending, found, strict=True):
             document["state"] = JOB_STATE_DONE
             failed = trial.status == "failed"
-            document["result"] = {"status": "fail"} if failed else {"status": "ok", "loss": trial.loss}
+            document["result"] = {"status": "fail"} if failed else {"status": "ok", "loss": _compared(trial)}
         self.trials.insert_trial_docs(self.pending)
         self.trials.refresh()
 
