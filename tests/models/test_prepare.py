@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from perdure.core.config import DatePart
 from perdure.core.errors import PerdureError
 from perdure.models import prepare
 from perdure.testing.spark import count_jobs
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 def vectors(preparation: prepare.Preparation, rows: Any, encoding: str) -> list[list[float]]:
     found = preparation.apply(rows, [encoding]).select(f"features_{encoding}").collect()
     return [list(row[0].toArray()) for row in found]
+
+
+def test_every_part_of_a_date_that_the_file_names_is_known() -> None:
+    assert list(prepare.PARTS) == list(get_args(DatePart))
 
 
 def test_usable_columns(spark: SparkSession) -> None:

@@ -10,6 +10,7 @@ import pytest
 from perdure.core.config import Pipeline
 from perdure.core.errors import PerdureError
 from perdure.core.protocols import StepResult
+from perdure.steps import _prepared
 from perdure.steps.train import train
 from perdure.testing.spark import count_jobs
 
@@ -134,6 +135,25 @@ def test_parallelism_changes_no_trial_and_no_winner(
     assert found[0] == found[1] == found[2]
     assert {family for _, family, *_ in found[0][0]} == {"logistic_regression", "gbt"}
     assert not tune or {"ok"} < {status for *_, status in found[0][0]}
+
+
+def test_with_many_rows_trials_see_a_tenth_first(
+        features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits are lowered: 59 of 588 rows and about 15 late ones are a tenth."""
+    found = {}
+    for name, rows, rarest, early in (("few rows", 60, 5, None), ("rare class", 50, 40, None), ("many", 50, 5, None),
+                                      ("all wished", 50, 5, 1)):
+        monkeypatch.setattr(_prepared, "EARLY_ROWS", rows)
+        monkeypatch.setattr(_prepared, "EARLY_RAREST", rarest)
+        tune = {"trials": 3, **({"early": early} if early else {})}
+        done = train(features, labels, pipeline=parcels(model={**QUICK, "tune": tune}), cut=CUT)
+        done.value.release()
+        found[name] = [trial.status for trial in done.value.trials]
+        assert done.value.rows_trained == 588
+        assert done.facts["loss"] == min(trial.loss for trial in done.value.trials if trial.status == "ok")
+    assert sorted(found.pop("many")) == ["ok", "stopped", "stopped"]
+    assert set(map(tuple, found.values())) == {("ok", "ok", "ok")}
 
 
 def test_trials_side_by_side_have_pools_of_their_own(

@@ -32,6 +32,7 @@ class Target(Section):
     extends: str | None = Field(default=None, description="another target whose settings this one starts from")
 
 
+DatePart = Literal["year", "quarter", "month", "day", "weekday", "hour"]
 Policy = Literal["evolve", "quarantine", "fail"]
 
 
@@ -137,7 +138,7 @@ class Prepare(Section):
         default=63, ge=1, le=254, description="a text's values that count, the most frequent; rarer and unseen ones "
         "are one more"
     )
-    dates: tuple[Literal["year", "quarter", "month", "day", "weekday", "hour"], ...] = Field(
+    dates: tuple[DatePart, ...] = Field(
         default=("weekday", "hour"), description="the parts of dates and times (in UTC) that models see; none: []. A "
         "month is of use once there is more than a year of data"
     )
