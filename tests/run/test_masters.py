@@ -54,19 +54,14 @@ def ended(process: subprocess.Popen[str]) -> str:
     return told
 
 
-def test_each_job_alone_on_a_local_cluster(spark: Any, lived: Path, fresh: Callable[[], Path]) -> None:
-    """Every job of every day by itself gives what `run` gave on one machine; to the first day that a model serves."""
-    file = fresh()
-    ended(submit("local-cluster[2,1,1024]", "tests/run/alone.py", str(file), "2016-06-16", "2016-06-17", "2016-06-18"))
-    same(spark, lived.parents[1], file.parents[1], until="2016-06-18")
-
-
-def test_standalone_master_with_two_workers(
+def test_each_job_alone_on_a_standalone_master_with_two_workers(
     spark: Any, lived: Path, fresh: Callable[[], Path], standalone: str
 ) -> None:
+    """Every job of every day by itself gives what `run` gave on one machine; to the first day that a model serves."""
     file = fresh()
-    ended(start(standalone, file, *LOOPBACK, until="2016-06-18"))
-    same(spark, lived.parents[1], file.parents[1], until="2016-06-18")
+    days = ("2016-06-16", "2016-06-17", "2016-06-18")
+    ended(submit(standalone, *LOOPBACK, "tests/run/alone.py", str(file), *days))
+    same(spark, lived.parents[1], file.parents[1], until=days[-1])
 
 
 @pytest.mark.slow

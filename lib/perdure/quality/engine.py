@@ -24,6 +24,7 @@ from pyspark.sql import types as T
 from perdure.core.identifiers import quoted
 
 from .metrics import Recorder, Values, columns, condition, sample_size, shaped
+from .quantiles import Quantiles
 from .scan import LANDED, KeyCheck, Scan, both, count_where, duplicates, either, first_values, holds, with_position
 
 if TYPE_CHECKING:
@@ -301,10 +302,10 @@ class FusedEngine(SparkDFExecutionEngine):
             return None
         median = metric.metric_name == "column.median"
         # Two ranks that are the middle two of an even count, and the same one of an odd count.
-        quantiles = [0.5, 0.5 + 1e-9] if median else [float(q) for q in metric.metric_value_kwargs["quantiles"]]
+        shares = [0.5, 0.5 + 1e-9] if median else [float(q) for q in metric.metric_value_kwargs["quantiles"]]
         value = F.col(quoted(column)).cast("double")
         kept = both(self.domain(metric.metric_domain_kwargs), ~F.isnan(value))
-        scan.sketches[name] = F.percentile_approx(F.when(_given(kept), value), quantiles, int(1 / error))
+        scan.quantiles[name] = Quantiles(F.when(_given(kept), value), tuple(shares), error)
         return _mean if median else lambda found: found or []
 
     def _distinct_check(self, metric: MetricConfiguration, known: Values) -> KeyCheck:

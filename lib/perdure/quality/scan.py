@@ -1,14 +1,17 @@
-"""Many aggregates and key checks over one batch, in one aggregate query (percentiles in a second) and one group-by.
-Knows Spark, not suites."""
+"""Many aggregates, percentiles and key checks over one batch: one aggregate query, one or two for the percentiles, and
+one group-by. Knows Spark, not suites."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
+
+from .quantiles import Extent, Quantiles, binned
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
@@ -57,24 +60,29 @@ class Found:
 
 @dataclass
 class Scan:
-    """Collects aggregates (`values`), key checks (`keys`) and helper columns for them, then answers all in `run`.
+    """Collects aggregates (`values`), percentiles (`quantiles`), key checks (`keys`) and helper columns for them, then
+    answers all in `run`.
 
-    `sketches` are aggregates, too, of those that Spark has no code for (percentiles): one of them in a query keeps all
-    its other aggregates from being compiled, so they have a query of their own, which reads few columns."""
+    Spark has no code for percentiles: one of them in a query keeps all its other aggregates from being compiled, so
+    they have queries of their own, which read few columns."""
 
     frame: DataFrame
     helpers: dict[str, Column] = field(default_factory=dict)
     values: dict[str, Column] = field(default_factory=dict)
-    sketches: dict[str, Column] = field(default_factory=dict)
+    quantiles: dict[str, Quantiles] = field(default_factory=dict)
     keys: dict[str, KeyCheck] = field(default_factory=dict)
 
     def run(self) -> Found:
-        """Three queries at most. A broken aggregate or check is found by halving, so it costs no other its answer."""
+        """Four queries at most. A broken aggregate or check is found by halving, so it costs no other its answer."""
         frame = self.frame.withColumns(self.helpers) if self.helpers else self.frame
-        values, errors = _aggregate(frame, self.values)
-        quantiles, sketch_errors = _aggregate(frame, self.sketches)
+        extents = {f"extent of {name}": asked.extent() for name, asked in self.quantiles.items()}
+        values, errors = _aggregate(frame, {**self.values, **extents})
+        known = {name: Extent(*values.pop(f"extent of {name}")) for name in self.quantiles
+                 if f"extent of {name}" not in errors}  # fmt: skip
+        errors |= {name: errors.pop(f"extent of {name}") for name in self.quantiles if name not in known}
+        found, quantile_errors = _quantiles(frame, self.quantiles, known)
         keys, key_errors = _count_keys(frame, self.keys)
-        return Found(values | quantiles, keys, errors | sketch_errors | key_errors)
+        return Found(values | found, keys, errors | quantile_errors | key_errors)
 
 
 def both(*conditions: Column | None) -> Column | None:
@@ -129,6 +137,19 @@ def _aggregate(frame: DataFrame, columns: Mapping[str, Column]) -> tuple[dict[st
         return dict(zip(columns, row, strict=True)), {}
     except Exception as error:  # Spark raises a class of its own for each way that a query can be wrong.
         return _halved(lambda part: _aggregate(frame, part), columns, error)
+
+
+def _quantiles(frame: DataFrame, asked: Mapping[str, Quantiles], extents: Mapping[str, Extent]
+               ) -> tuple[dict[str, Any], dict[str, Exception]]:
+    """The percentiles of columns whose extents are known; a list each, None where nothing counts."""
+    found: dict[str, Any] = {name: [extent.low] * len(asked[name].shares) if extent.count else None
+                             for name, extent in extents.items() if extent.constant}  # fmt: skip
+    many = {name: asked[name] for name, extent in extents.items() if name not in found and extent.many}
+    if many:
+        with suppress(Exception):  # whichever is broken, the other way says so
+            found |= binned(frame, many, extents)
+    values, errors = _aggregate(frame, {name: asked[name].direct() for name in extents if name not in found})
+    return found | values, errors
 
 
 @dataclass

@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from perdure.core.config import Pipeline
 from perdure.core.errors import PerdureError
 from perdure.core.identifiers import quoted
-from perdure.core.tune import Tune
 from perdure.features.times import at
 from perdure.models import fitted, prepare
 
@@ -80,7 +79,7 @@ def prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, extent
         caches.append(vectors.persist())
         count = vectors.count()
         search = _some(vectors, tune.sample, count)
-        early = _early(tune, count, classes)
+        early = _early(pipeline, count, classes)
         first = _some(vectors, tune.sample * early, count) if early else search
         caches += [each.persist() for each in {vectors, search, first} - {vectors}]
         yield Prepared(rows, vectors, search, first, early, preparation, count, weights, classes)
@@ -144,8 +143,12 @@ def _some(vectors: DataFrame, share: float, count: int) -> DataFrame:
     return vectors.where(F.col("place") < math.ceil(share * SAMPLE_STEPS)).coalesce(few)
 
 
-def _early(tune: Tune, count: int, classes: Mapping[str, int]) -> float | None:
-    """The share of the search's rows that all trials are run on first; None: they see all of them."""
+def _early(pipeline: Pipeline, count: int, classes: Mapping[str, int]) -> float | None:
+    """The share of the search's rows that all trials are run on first; None: they see all of them, as they would where
+    each is its family's only one."""
+    tune = pipeline.model.tune
+    if tune.trials <= len(pipeline.model.families):
+        return None
     if tune.early is not None:
         return tune.early if tune.early < 1 else None
     share = EARLY * tune.sample
