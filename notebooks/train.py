@@ -30,9 +30,9 @@ trials = [
      "params": ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
                          for name, value in trial["params"].items()),
      "chosen": "yes" if trial["number"] == record.facts["trial"] else ""}
-    for record in trainings for trial in record.facts["trials"]
+    for record in trainings for trial in record.facts["trials"] if trial["status"] != "stopped"
 ]  # fmt: skip
-show(trials, "Every trial")
+show(trials, "Every trial on all rows")
 chart(trials, "trial", metric, colour="training", mark="point", title=f"{metric} of each trial (smaller is better)")
 
 # COMMAND ----------

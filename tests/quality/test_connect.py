@@ -41,7 +41,9 @@ SUITE = {
 PROGRAM = """
 import json, sys
 from pyspark.sql import SparkSession
+from perdure.quality import quantiles
 from perdure.quality.validation import validate
+quantiles.MANY = 10
 rows, schema, suite = json.load(sys.stdin)
 spark = SparkSession.builder.remote("local[2]").getOrCreate()
 found = validate(spark.createDataFrame([tuple(row) for row in rows], schema), suite, key=["id"])

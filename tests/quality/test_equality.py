@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from perdure.quality import quantiles
 from perdure.quality.judge import RESULT_FORMAT
 from perdure.quality.validation import validate
 
@@ -132,6 +133,9 @@ TABLE = [
     of("column_stdev_to_be_between", column="a", min_value=1, max_value=30),
     of("column_median_to_be_between", column="whole", min_value=4, max_value=4),
     of("column_median_to_be_between", column="a", min_value=1),
+    of("column_median_to_be_between", column="id", min_value=1),
+    of("column_median_to_be_between", column="price", min_value=1),
+    of("column_median_to_be_between", column="empty", min_value=1),
     of("column_median_to_be_between", **where("grp = 1", column="a", min_value=1)),
     of("column_unique_value_count_to_be_between", column="name", min_value=7, max_value=7),
     of("column_unique_value_count_to_be_between", column="empty", max_value=0),
@@ -192,10 +196,13 @@ def batch(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows(), SCHEMA).coalesce(1)
 
 
-@pytest.mark.parametrize("expectations", [ROWS, KEYS, TABLE], ids=["rows", "keys", "table"])
+@pytest.mark.parametrize(
+    ("expectations", "many"), [(ROWS, 10**6), (KEYS, 10**6), (TABLE, 10**6), (TABLE, 1)],
+    ids=["rows", "keys", "table", "table as if it had many rows"])  # fmt: skip
 def test_results_equal_those_of_stock_great_expectations(
-    batch: DataFrame, expectations: list[dict[str, Any]]
+    batch: DataFrame, expectations: list[dict[str, Any]], many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(quantiles, "MANY", many)
     ours = validate(batch, {"name": "suite", "expectations": expectations}).result["results"]
     differing = [
         (expectation, comparable(our, expectation), comparable(their, expectation), our["exception_info"])

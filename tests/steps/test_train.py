@@ -138,19 +138,22 @@ def test_parallelism_changes_no_trial_and_no_winner(
 
 
 def test_with_many_rows_trials_see_a_tenth_first(
-        features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
-) -> None:
+        spark: SparkSession, features: DataFrame, labels: DataFrame, parcels: Callable[..., Pipeline],
+        monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are lowered: 59 of 588 rows and about 15 late ones are a tenth."""
-    found = {}
+    cached = spark.sparkContext._jsc.getPersistentRDDs
+    before, found = set(cached()), {}
     for name, rows, rarest, early in (("few rows", 60, 5, None), ("rare class", 50, 40, None), ("many", 50, 5, None),
                                       ("all wished", 50, 5, 1)):
         monkeypatch.setattr(_prepared, "EARLY_ROWS", rows)
         monkeypatch.setattr(_prepared, "EARLY_RAREST", rarest)
-        tune = {"trials": 3, **({"early": early} if early else {})}
+        tune = {"trials": 3, "sample": 0.99, **({"early": early} if early else {})}
         done = train(features, labels, pipeline=parcels(model={**QUICK, "tune": tune}), cut=CUT)
         done.value.release()
         found[name] = [trial.status for trial in done.value.trials]
+        assert set(cached()) == before
         assert done.value.rows_trained == 588
+        assert done.facts["early"] == (0.1 if name == "many" else 1)
         assert done.facts["loss"] == min(trial.loss for trial in done.value.trials if trial.status == "ok")
     assert sorted(found.pop("many")) == ["ok", "stopped", "stopped"]
     assert set(map(tuple, found.values())) == {("ok", "ok", "ok")}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -184,8 +185,13 @@ def test_the_time_budget_counts_what_an_earlier_start_used() -> None:
     assert rounds[-1] >= 0.79
     assert all(ended < 0.8 for ended in rounds[:-1])
     # All the time was used before the search was cut off: only the round that was under way is ended.
-    again = search(SPACES, slow, Effort(40, 4, seconds=0.8), seed=1, known=[*some[:3], some[-1]])
+    again = search(SPACES, slow, Effort(40, 4, seconds=0.8), seed=1, known=[*some[:3], replace(some[3], ended=0.9)])
     assert plain(again) == plain(some)[:4]
+    # No trial that has ended is lost, whatever the clock says: a search that was cut off in its last fits has all.
+    for early in (None, 0.5):
+        whole = search(SPACES, bowl, Effort(14, 4, early=early, seconds=60), seed=1)
+        late = [replace(trial, ended=61.0) for trial in whole]
+        assert plain(search(SPACES, bowl, Effort(14, 4, early=early, seconds=60), seed=1, known=late)) == plain(whole)
     assert len(search(SPACES, slow, Effort(40, 4, seconds=0.0001), seed=1)) == 4
 
 
@@ -217,6 +223,24 @@ def test_all_are_tried_on_a_share_and_the_best_of_each_family_on_all_rows() -> N
     # TPE learns from what all of them have: it draws as a search would that sees the share alone.
     drawn = search(SPACES, bowl, Effort(30), seed=4)
     assert [trial.params for trial in trials] == [trial.params for trial in drawn]
+
+
+def test_where_a_familys_best_fail_on_all_rows_the_next_best_has_its_turn() -> None:
+    def greedy(family: str, params: Params, share: float) -> tuple[float, dict[str, float]]:
+        if share == 1 and (family == "far" or abs(float(params.get("x", 0)) - 1) < 1):
+            raise MemoryError("too many rows")
+        return bowl(family, params)
+
+    found = [search(SPACES, greedy, Effort(24, p, early=0.1), seed=2) for p in (1, 4)]
+    assert plain(found[0]) == plain(found[1])
+    near = sorted((trial for trial in found[0] if trial.family == "near"), key=lambda trial: trial.early or 0.0)
+    told = [trial.status for trial in near]
+    until = told.index("ok")
+    assert until >= 2 and set(told[:until]) == {"failed"} and set(told[until + 1:]) <= {"stopped"}
+    assert {trial.status for trial in found[0] if trial.family == "far"} == {"failed"}
+    assert best(found[0]).status == "ok"
+    with pytest.raises(PerdureError, match="all 8 trials failed: far: MemoryError: too many rows"):
+        search({"far": SPACES["far"]}, greedy, Effort(8, early=0.1), seed=2)
 
 
 def test_patience_and_time_look_at_the_share_and_the_best_end_all_the_same() -> None:

@@ -71,11 +71,12 @@ class Tune(Section):
     early: float | None = Field(
         default=None, gt=0, le=1, description="share of those that all trials are run on; as large a share of the "
         "trials, the best of each family, then see all of them. Default: 0.1 where that holds 100,000 rows, and 5,000 "
-        "of the rarest class, else 1: every trial sees all"
+        "of the rarest class, and a family has more than a trial; else 1: every trial sees all"
     )
     patience: int | None = Field(default=None, ge=1, description="the end after so many trials without a better one")
     time: Span | None = Field(
-        default=None, description="no round begins after so long; the one limit that depends on the machine's speed"
+        default=None, description="no round begins after so long; the one limit that depends on the machine's speed. "
+        "What `early` still runs on all rows then comes after it"
     )
     space: dict[str, dict[str, Range]] = Field(
         default={}, description="family: parameter (as the family's library names it): what it is drawn from, in place "

@@ -303,6 +303,8 @@ class FusedEngine(SparkDFExecutionEngine):
         median = metric.metric_name == "column.median"
         # Two ranks that are the middle two of an even count, and the same one of an odd count.
         shares = [0.5, 0.5 + 1e-9] if median else [float(q) for q in metric.metric_value_kwargs["quantiles"]]
+        if not all(0 <= share <= 1 for share in shares):
+            return None
         value = F.col(quoted(column)).cast("double")
         kept = both(self.domain(metric.metric_domain_kwargs), ~F.isnan(value))
         scan.quantiles[name] = Quantiles(F.when(_given(kept), value), tuple(shares), error)

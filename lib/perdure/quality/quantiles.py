@@ -17,7 +17,8 @@ from pyspark.sql import functions as F
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
 
-BINS = 1 << 14
+BINS, MOST = 1 << 14, 1 << 18
+"""Of one column, and of all columns together, whose counts the driver holds."""
 MANY = 500_000
 """Values from which two passes cost less than one."""
 
@@ -37,7 +38,8 @@ class Quantiles:
 
     def direct(self, of: Column | None = None, shares: Sequence[float] = ()) -> Column:
         """An aggregate: the answers, as an array, by Spark's own sketch."""
-        return F.percentile_approx(self.value if of is None else of, list(shares or self.shares), int(1 / self.error))
+        value = self.value if of is None else of
+        return F.percentile_approx(value, list(shares or self.shares), math.ceil(1 / self.error))
 
 
 @dataclass(frozen=True)
@@ -56,21 +58,21 @@ class Extent:
     @property
     def many(self) -> bool:
         """Whether counting in bins is worth it, and possible."""
-        return self.count >= MANY and math.isfinite(self._width) and self._width > 0
+        return self.count >= MANY and 0 < self._width < math.inf and math.isfinite(BINS / self._width)
 
     @property
     def _width(self) -> float:
         return math.nan if self.low is None or self.high is None else self.high - self.low
 
-    def bin(self, value: Column) -> Column:
-        """The bin of a value; the bins are in the order of their values."""
-        return F.floor((value - F.lit(self.low)) * F.lit(BINS / self._width))
+    def bin(self, value: Column, bins: int) -> Column:
+        """The bin of a value, of so many; they are in the order of their values."""
+        return F.floor((value - F.lit(self.low)) * F.lit(bins / self._width))
 
 
 def binned(frame: DataFrame, asked: Mapping[str, Quantiles], extents: Mapping[str, Extent]) -> dict[str, list[float]]:
     """The answers, of columns with `Extent.many`. One query, and a second one where bins don't answer by themselves."""
     names = list(asked)
-    bins = [extents[name].bin(asked[name].value) for name in names]
+    bins = [extents[name].bin(asked[name].value, max(1, min(BINS, MOST // len(names)))) for name in names]
     structs = [F.struct(F.lit(at).alias("at"), found.alias("bin"), asked[name].value.alias("value"))
                for at, (name, found) in enumerate(zip(names, bins, strict=True))]
     one = structs[0] if len(structs) == 1 else F.explode(F.array(*structs))

@@ -1,5 +1,5 @@
-"""Many aggregates, percentiles and key checks over one batch: one aggregate query, one or two for the percentiles, and
-one group-by. Knows Spark, not suites."""
+"""Many aggregates, percentiles and key checks over one batch: one aggregate query, up to three for the percentiles,
+and one group-by. Knows Spark, not suites."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Scan:
     keys: dict[str, KeyCheck] = field(default_factory=dict)
 
     def run(self) -> Found:
-        """Four queries at most. A broken aggregate or check is found by halving, so it costs no other its answer."""
+        """Five queries at most. A broken aggregate or check is found by halving, so it costs no other its answer."""
         frame = self.frame.withColumns(self.helpers) if self.helpers else self.frame
         extents = {f"extent of {name}": asked.extent() for name, asked in self.quantiles.items()}
         values, errors = _aggregate(frame, {**self.values, **extents})

@@ -78,13 +78,16 @@ class Progress:
             nonlocal best
             with lock:
                 numbers.add(trial.number)
+                if best and best.number == trial.number:
+                    best = None if trial.status == "failed" else trial
                 best = min((each for each in (best, trial) if each and each.loss is not None), key=_loss, default=None)
                 head = f"trial {trial.number:>3} ({len(numbers)} of {trials}) {trial.family:20}"
                 tail = f"  best {best.loss:.4f} ({best.family})" if best else ""
             if trial.status == "failed":
                 self.say(f"          {head} failed: {trial.error}")
                 return
-            seen = " on a share of the rows" if trial.status == "stopped" else " on all rows" if trial.early else ""
+            rows = "a share of the rows" if trial.status == "stopped" else "all rows"
+            seen = "" if trial.early is None else f" on {rows}"
             self.say(f"          {head} loss {trial.loss:.4f}{seen} in {trial.seconds:.1f} s{tail}")
 
         lock = threading.Lock()

@@ -84,10 +84,11 @@ def _training_of(context: Context, version: str) -> RunRecord:
 
 
 def _as_recorded(pipeline: Pipeline, record: RunRecord) -> Pipeline:
-    """The pipeline with the model and train sections that the training had, and as many trials as it ran: where a time
-    budget ended its search, it is not the clock that decides again."""
+    """The pipeline with the model and train sections that the training had, as many trials as it ran, and the share of
+    the rows that it ran them on: where a time budget ended its search, it is not the clock that decides again."""
     model = Model.model_validate(record.config["model"])
-    tune = model.tune.model_copy(update={"trials": len(record.facts["trials"]), "time": None})
+    ran = {"trials": len(record.facts["trials"]), "early": record.facts.get("early", model.tune.early or 1)}
+    tune = model.tune.model_copy(update={**ran, "time": None})
     return pipeline.model_copy(
         update={
             "model": model.model_copy(update={"tune": tune}),

@@ -108,12 +108,13 @@ def _data_versions(context: Context, interval: Interval) -> str:
     return ", ".join(f"{table}@{pinned_version(table, records)}" for table, records in sorted(found.items()) if records)
 
 
-_STATUS = {"ok": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
+_STATUS = {"ok": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
 
 
 def _trial(trial: Trial) -> TrialLog:
-    """As MLflow shows it. A failed trial leaves no note: it may have failed for want of a machine."""
-    losses = {"loss": trial.loss, "early_loss": trial.early}
+    """As MLflow shows it: `loss` on all rows, `early_loss` on a share of them. A failed trial leaves no note: it may
+    have failed for want of a machine."""
+    losses = {"loss": trial.loss if trial.status == "ok" else None, "early_loss": trial.early}
     metrics = {"seconds": trial.seconds} | {key: value for key, value in losses.items() if value is not None}
     return TrialLog(
         name=f"trial {trial.number} {trial.family}",

@@ -72,9 +72,9 @@ def prepared(training: DataFrame, columns: list[str], pipeline: Pipeline, extent
         weights = _fair.weights(rows, pipeline)
         encodings = sorted({fitted.family(name, pipeline.model.task).encoding for name in pipeline.model.families})
         label = F.col("label").alias("label", metadata=_label_metadata(pipeline))
-        place = F.pmod(F.xxhash64(F.col(quoted(key))), F.lit(SAMPLE_STEPS)).cast("int").alias("place")
+        order = F.xxhash64(F.col(quoted(key))).alias("order")
         vectors = preparation.apply(rows, encodings).select(
-            label, (F.col(quoted(time)) >= at(extent.split)).alias("judging"), place,
+            label, (F.col(quoted(time)) >= at(extent.split)).alias("judging"), order,
             *(f"features_{name}" for name in encodings), *_fair.columns(pipeline, weights, classes))
         caches.append(vectors.persist())
         count = vectors.count()
@@ -135,22 +135,24 @@ def _check_classes(rows: int, zeros: int, ones: int) -> None:
 
 
 def _some(vectors: DataFrame, share: float, count: int) -> DataFrame:
-    """This share of all rows, by `place`, a hash of the key; those of a smaller share are among those of a larger one.
-    Trials run side by side: each needs no more tasks than its rows are worth."""
+    """This share of all rows, by `order`, a hash of the key; those of a smaller share are among those of a larger one.
+    Trials run side by side: each needs no more tasks than its rows are worth. Which rows share a task, and their order,
+    depend on nothing else: MLlib draws its samples by task."""
     if share == 1:
         return vectors
     few = max(1, math.ceil(count * share / ROWS_A_PARTITION))
-    return vectors.where(F.col("place") < math.ceil(share * SAMPLE_STEPS)).coalesce(few)
+    some = vectors.where(F.pmod("order", F.lit(SAMPLE_STEPS)) < math.ceil(share * SAMPLE_STEPS))
+    return some.repartition(few, "order").sortWithinPartitions("order")
 
 
 def _early(pipeline: Pipeline, count: int, classes: Mapping[str, int]) -> float | None:
-    """The share of the search's rows that all trials are run on first; None: they see all of them, as they would where
-    each is its family's only one."""
+    """The share of the search's rows that all trials are run on first; None: they see all of them, as they would anyway
+    where each is its family's only one."""
     tune = pipeline.model.tune
-    if tune.trials <= len(pipeline.model.families):
-        return None
     if tune.early is not None:
         return tune.early if tune.early < 1 else None
+    if tune.trials <= len(pipeline.model.families):
+        return None
     share = EARLY * tune.sample
     enough = share * count >= EARLY_ROWS and share * min(classes.values(), default=count) >= EARLY_RAREST
     return EARLY if enough else None

@@ -75,7 +75,8 @@ class TrainedModel:
 
 def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: datetime,
           ended: Sequence[Trial] = (), progress: Progress | None = None) -> StepResult:
-    """`value`: a TrainedModel. Facts: family, params, loss (of the search), rows, since, until, holdout, validation,
+    """`value`: a TrainedModel. Facts: family, params, loss (of the search), early (the share of the rows that trials
+    were run on first, 1: all), rows, since, until, holdout, validation,
     columns, importance, size, trials, prepared (what was made of the columns), alone (how far each feature alone tells
     the label, 0 to 1); with `model.fairness` also mitigation, with `model.decision` decision.
 
@@ -95,9 +96,10 @@ def train(features: DataFrame, labels: DataFrame, *, pipeline: Pipeline, cut: da
         last = _fit(data, winner.family, winner.params, pipeline, data.vectors)
         leans = fitted.importance(last, data.preparation.slots(encoding), _vectors(data.vectors, encoding))
         model = fitted.assemble(data.preparation, training, encoding, last)
-        fair = {"mitigation": _mitigation(data, winner, pipeline)} if data.weights else {}
+        fair: dict[str, Any] = {"mitigation": _mitigation(data, winner, pipeline)} if data.weights else {}
         decision, changed = _decision(data, winner, pipeline)
-        fair |= {**changed, "alone": _alone(data, pipeline, extent), "prepared": _told(data, features, pipeline)}
+        fair |= {**changed, "alone": _alone(data, pipeline, extent), "prepared": _told(data, features, pipeline),
+                 "early": data.share or 1}
     value = TrainedModel(model, winner.family, winner.params, tuple(trials), columns, pipeline.model.task, data.count,
                          since, until, data.rows, holdout(features, labels, pipeline=pipeline, cut=cut), cut, decision)
     return StepResult(facts={**_facts(value, winner, leans, fitted.sizes(last), cut), **fair}, value=value)

@@ -71,7 +71,8 @@ def search(space_by_family: Mapping[str, Space], objective: Objective, effort: E
     the trials' threads as each one ends, in any order; of a trial that goes on from a share of the rows to all, twice.
 
     `known`: trials that an earlier search of the same spaces, effort and seed has ended; they are taken as they are,
-    as if they had just ended (`progress` isn't called for them), and the time that they took counts."""
+    as if they had just ended (`progress` isn't called for them). The time that they took counts, but ends the search
+    after the last of them only."""
     drawn = _Suggestions(space_by_family, seed)
     with ThreadPoolExecutor(max(1, min(effort.parallelism, effort.round)), "trial") as threads:
         at_work = _Work(objective, effort, progress, threads, {trial.number: trial for trial in known})
@@ -105,13 +106,13 @@ def _rank(trial: Trial) -> tuple[float, int]:
 
 
 def _finalists(done: Sequence[Trial], share: float) -> list[Trial]:
-    """This share of each family's trials, the best, in the order of their numbers. A family is held against itself
-    only: a linear model is nearly done on a share of the rows where trees have just begun."""
+    """This share of each family's trials, the best, one at least, in the order of their numbers. A family is held
+    against itself only: a linear model is nearly done on a share of the rows where trees have just begun."""
     ended = [trial for trial in done if trial.status != "failed"]
     chosen = []
     for family in {trial.family for trial in ended}:
         own = sorted((trial for trial in ended if trial.family == family), key=_rank)
-        chosen += own[: math.ceil(len(own) * share)]
+        chosen += own[: max(1, math.ceil(len(own) * share))]
     return sorted(chosen, key=lambda trial: trial.number)
 
 
@@ -133,17 +134,21 @@ class _Work:
         return trials
 
     def finished(self) -> list[Trial]:
-        """All trials, each family's best ended on all rows."""
+        """All trials, each family's best ended on all rows. Where these all fail there, the next best has its turn."""
         if self.effort.early is not None:
-            at = [trial.number for trial in _finalists(self.done, self.effort.early) if trial.status == "stopped"]
-            for trial in self.threads.map(lambda number: self._told(self._run(self.done[number], 1.0)), at):
-                self.done[trial.number] = trial
+            wanted = _finalists(self.done, self.effort.early)
+            while at := [trial.number for trial in wanted if trial.status == "stopped"]:
+                for trial in self.threads.map(lambda number: self._told(self._run(self.done[number], 1.0)), at):
+                    self.done[trial.number] = trial
+                ended = {trial.family for trial in self.done if trial.status == "ok"}
+                wanted = _finalists([trial for trial in self.done if trial.family not in ended], 0.0)
         return self.done
 
     def enough(self) -> bool:
         """Whether no further round is worth it, or there is no time for one."""
         effort, ended = self.effort, [trial for trial in self.done if trial.status != "failed"]
-        if effort.seconds is not None and self._clock() >= effort.seconds:
+        late = effort.seconds is not None and self._clock() >= effort.seconds
+        if late and max(self.known, default=-1) < len(self.done):
             return bool(ended)
         if effort.patience is None or not ended:
             return False
