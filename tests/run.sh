@@ -53,16 +53,27 @@ halves=(-n 2 --dist loadgroup --no-loadscope-reorder)
 check 'fast tests' "$python" -m pytest -m "not cluster and not long and not services and not $apart" "${halves[@]}" \
     --durations 10
 services() {  # real servers, and one session with all the jars that reach them
-    wait "$fetching" || fetch || return
+    fetch || return
     command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || {
         echo "PostgreSQL's server is needed (Debian, Ubuntu: apt install postgresql)"
         return 1
     }
     "$python" -m pytest -m "services and not $apart" --durations 10
 }
-check 'services tests' services
-# These start processes, clusters and set-ups of their own.
+# Servers start and wait, and so do the processes, clusters and set-ups of the long tests: they run side by side.
+wait "$fetching" || true
+told=$(mktemp)
+services >"$told" 2>&1 &
+beside=$!
 check 'long tests' "$python" -m pytest -m "(long or cluster) and not services and not $apart" "${halves[@]}" \
     --durations 20
+finish() {  # the services' tests, begun before the long ones
+    local ended=0
+    wait "$beside" || ended=$?
+    cat "$told"
+    rm -f "$told"
+    return "$ended"
+}
+check 'services tests' finish
 
 ((${#failed[@]} == 0)) || { printf 'failed: %s\n' "$(IFS=,; echo "${failed[*]}")"; exit 1; }

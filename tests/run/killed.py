@@ -1,8 +1,8 @@
 """Runs the run job, but kills it (and its Java machine) with SIGKILL at the next boundary that hasn't killed yet.
 
 A boundary is just before or just after a table's write, a ledger append, a registration or an alias, or while one of
-them is at work (PERDURE_KILL_WHEN, default before,after); with PERDURE_KILL_WHEN=trial there is one, when a search's
-fourth trial has been kept. The file that PERDURE_KILLS names holds the boundaries used so far; PERDURE_KILL_SHARE kills
+them is at work (PERDURE_KILL_WHEN, default before,after); with PERDURE_KILL_WHEN=trial there is one, when a search
+has kept its fourth trial. The file that PERDURE_KILLS names holds the boundaries used so far; PERDURE_KILL_SHARE kills
 only at one in so many of them, PERDURE_KILL_AT (patterns, a line each) at the first that begins as each of them says.
 PERDURE_KILL_JOB: another job than run.
 """
@@ -88,7 +88,7 @@ def keep(self: Search, trial: Any) -> None:
     kept(self, trial)
     KEPT.append(trial.name)
     if len(KEPT) == 4:
-        boundary(f"trial {trial.name}")
+        boundary(f"trial {trial.name} on {'all rows' if 'loss' in trial.metrics else 'a share'}")
 
 
 kept, Search.keep = Search.keep, keep  # type: ignore[method-assign]
