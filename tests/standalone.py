@@ -71,7 +71,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def wait_for(port: int, seconds: int = 60) -> None:
+def wait_for(port: int, seconds: int = 120) -> None:
     for _ in range(5 * seconds):
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:

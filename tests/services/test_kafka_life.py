@@ -124,7 +124,7 @@ def live(file: Path, kills: Path) -> int:
     command = [str(ROOT / "spark-submit.sh"), "--jars", joined("jars-kafka"), killed, str(file)]
     given = {name: value for name, value in os.environ.items() if name != "SPARK_HOME"}
     given |= {**JAVA, "PERDURE_KILLS": str(kills), "PYTHONPATH": str(ROOT)}
-    given.setdefault("PERDURE_KILL_SHARE", "32")
+    given.setdefault("PERDURE_KILL_SHARE", "16")
     done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode in (0, -9, 137), done.stdout + done.stderr
     return done.returncode
