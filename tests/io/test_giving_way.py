@@ -124,6 +124,7 @@ def test_a_training_has_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     meet, register = threading.Barrier(2), Tracking._register
 
     def together(self: Tracking, run: str, tags: dict[str, str]) -> Any:
+        meet.wait(60)  # both have looked, and found none
         mine = register(self, run, tags)
         meet.wait(60)
         return mine
