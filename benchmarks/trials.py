@@ -116,5 +116,6 @@ def run(table: DataFrame, families: tuple[str, ...], trials: int, only: Sequence
         more = "".join(f"  {key} {value:.1f}" for key, value in found.items() if key != "loss" and value)
         sys.stdout.write(f"  {name:18}{spent.wall:9.1f} s {spent.cpu:9.1f} CPU s {spent.jobs:6} jobs  "
                          f"best loss {found['loss']:.5f}{more}\n")
-    for name in [each for each in walls if each != "naive Hyperopt" and "naive Hyperopt" in walls]:
-        sys.stdout.write(f"  {name}: {walls['naive Hyperopt'] / walls[name]:.2f} times as fast as naive Hyperopt\n")
+    theirs = walls.pop("naive Hyperopt", None)
+    for name, wall in walls.items() if theirs else ():
+        sys.stdout.write(f"  {name}: {theirs / wall:.2f} times as fast as naive Hyperopt\n")

@@ -53,7 +53,6 @@ halves=(-n 2 --dist loadgroup --no-loadscope-reorder)
 check 'fast tests' "$python" -m pytest -m "not cluster and not long and not services and not $apart" "${halves[@]}" \
     --durations 10
 services() {  # real servers, and one session with all the jars that reach them
-    fetch || return
     command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || {
         echo "PostgreSQL's server is needed (Debian, Ubuntu: apt install postgresql)"
         return 1
@@ -61,7 +60,7 @@ services() {  # real servers, and one session with all the jars that reach them
     "$python" -m pytest -m "services and not $apart" --durations 10
 }
 # Servers start and wait, and so do the processes, clusters and set-ups of the long tests: they run side by side.
-wait "$fetching" || true
+wait "$fetching" || fetch || failed+=(jars)
 told=$(mktemp)
 services >"$told" 2>&1 &
 beside=$!

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -36,10 +36,9 @@ class Quantiles:
         """An aggregate: count, least and greatest value."""
         return F.struct(F.count(self.value), F.min(self.value), F.max(self.value))
 
-    def direct(self, of: Column | None = None, shares: Sequence[float] = ()) -> Column:
+    def direct(self) -> Column:
         """An aggregate: the answers, as an array, by Spark's own sketch."""
-        value = self.value if of is None else of
-        return F.percentile_approx(value, list(shares or self.shares), math.ceil(1 / self.error))
+        return F.percentile_approx(self.value, list(self.shares), math.ceil(1 / self.error))
 
 
 @dataclass(frozen=True)
@@ -120,12 +119,12 @@ def _look_up(
         return
     wanted = list(dict.fromkeys((name, found.bin) for name, _, found in left))
     inside = {key: bins[key[0]] == F.lit(key[1]) for key in wanted}
-    shares = {key: [found.share for name, _, found in left if (name, found.bin) == key] for key in wanted}
+    shares = {key: tuple(found.share for name, _, found in left if (name, found.bin) == key) for key in wanted}
     some = F.lit(False)
     for condition in inside.values():
         some = some | condition
-    found = frame.where(some).agg(*(
-        asked[key[0]].direct(F.when(inside[key], asked[key[0]].value), shares[key]) for key in wanted)).collect()[0]
-    values = {key: iter(each) for key, each in zip(wanted, found, strict=True)}
+    each = [replace(of := asked[key[0]], value=F.when(inside[key], of.value), shares=shares[key]) for key in wanted]
+    found = frame.where(some).agg(*(one.direct() for one in each)).collect()[0]
+    values = {key: iter(answer) for key, answer in zip(wanted, found, strict=True)}
     for name, place, one in left:
         answers[name][place] = next(values[name, one.bin])

@@ -68,21 +68,21 @@ class Progress:
     def search(self, trials: int, ended: Sequence[Any] = ()) -> Callable[[Any], None]:
         """A callback for a search's trials: each as it ends, with the best so far. `trials`: how many there are at
         most; `ended`: those that an earlier run has ended."""
-        best = min((trial for trial in ended if trial.loss is not None), key=_loss, default=None)
-        numbers = {trial.number for trial in ended}
+        last = {trial.number: trial for trial in ended}  # as each has ended last
+
+        def best() -> str:
+            found = min((trial for trial in last.values() if trial.loss is not None), key=_loss, default=None)
+            return f"best {found.loss:.4f} ({found.family})" if found else ""
+
         if ended:
-            told = f"; best {best.loss:.4f} ({best.family})" if best else ""
-            self.say(f"          {len(ended)} trials of {trials} ended before this search was cut off, and count{told}")
+            told = f"; {best()}" if best() else ""
+            self.say(f"          {len(last)} trials of {trials} ended before this search was cut off, and count{told}")
 
         def tell(trial: Any) -> None:
-            nonlocal best
             with lock:
-                numbers.add(trial.number)
-                if best and best.number == trial.number:
-                    best = None if trial.status == "failed" else trial
-                best = min((each for each in (best, trial) if each and each.loss is not None), key=_loss, default=None)
-                head = f"trial {trial.number:>3} ({len(numbers)} of {trials}) {trial.family:20}"
-                tail = f"  best {best.loss:.4f} ({best.family})" if best else ""
+                last[trial.number] = trial
+                head = f"trial {trial.number:>3} ({len(last)} of {trials}) {trial.family:20}"
+                tail = f"  {best()}" if best() else ""
             if trial.status == "failed":
                 self.say(f"          {head} failed: {trial.error}")
                 return

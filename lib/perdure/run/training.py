@@ -108,9 +108,6 @@ def _data_versions(context: Context, interval: Interval) -> str:
     return ", ".join(f"{table}@{pinned_version(table, records)}" for table, records in sorted(found.items()) if records)
 
 
-_STATUS = {"ok": "FINISHED", "stopped": "FINISHED", "failed": "FAILED"}
-
-
 def _trial(trial: Trial) -> TrialLog:
     """As MLflow shows it: `loss` on all rows, `early_loss` on a share of them. A failed trial leaves no note: it may
     have failed for want of a machine."""
@@ -120,6 +117,6 @@ def _trial(trial: Trial) -> TrialLog:
         name=f"trial {trial.number} {trial.family}",
         params={"family": trial.family, **trial.params},
         metrics={**metrics, **{key: float(value) for key, value in trial.metrics.items()}},
-        status=_STATUS[trial.status],
+        status="FAILED" if trial.status == "failed" else "FINISHED",
         note="" if trial.status == "failed" else json.dumps(asdict(trial)),
     )
